@@ -1,0 +1,99 @@
+// Command tandem is the admin's side of Tandem: it checks the configuration, tries a login, unlocks a
+// user, makes password hashes.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"tandem/internal/version"
+)
+
+// Exit statuses.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// cli is the command line: each field with cmd:"" is one subcommand.
+type cli struct {
+	Config string `short:"c" default:"/etc/tandem/config.toml" placeholder:"FILE" help:"The configuration file (default ${default})."`
+
+	Check   checkCmd   `cmd:"" help:"Check the configuration, file modes, LDAP servers and state: each line ok or what to do."`
+	Try     tryCmd     `cmd:"" help:"Make one real login attempt, asking for password and codes as a terminal would."`
+	Unlock  unlockCmd  `cmd:"" help:"Let a user who failed too often try again at once."`
+	Passwd  passwdCmd  `cmd:"" help:"Make a password hash for the users file."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// env is what commands work with.
+type env struct {
+	ctx    context.Context //nolint:containedctx // one command's life is one context's
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+	config string
+}
+
+// errSilent: the command has said itself what failed.
+var errSilent = errors.New("failed")
+
+// run is main without the process: it parses args, runs one subcommand, and returns the exit status.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	var c cli
+	exit := -1
+	parser, err := kong.New(&c,
+		kong.Name("tandem"),
+		kong.Description("Second factors for VPNs and SSH hosts: the admin's command. The daemon is tandemd."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { exit = code }), // --help
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.UsageOnError(),
+	)
+	if err != nil {
+		fmt.Fprintln(stderr, "tandem:", err)
+		return exitFailed
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if exit >= 0 {
+		return exit
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "tandem: %v\nTry `tandem --help`.\n", err)
+		return exitUsage
+	}
+	e := &env{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, config: c.Config}
+	if err := parsed.Run(e); err != nil {
+		if !errors.Is(err, errSilent) {
+			fmt.Fprintln(stderr, "tandem:", err)
+		}
+		return exitFailed
+	}
+	return exitDone
+}
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (versionCmd) Run(e *env) error {
+	_, err := fmt.Fprintln(e.stdout, version.String())
+	return err
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets scripts run this command as `tandem` (in this test's binary, so that coverage and the
+// race detector see it), and builds the daemon that it talks to.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"tandem": main})
+}
+
+// TestScripts runs testdata/script/*.txtar. `go test ./cmd/tandem -update` rewrites golden output.
+func TestScripts(t *testing.T) {
+	bin := t.TempDir()
+	build := exec.Command("go", "build", "-o", bin, "tandem/cmd/tandemd")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build tandemd: %v\n%s", err, out)
+	}
+	if _, err := exec.LookPath("oathtool"); err != nil {
+		t.Fatal("oathtool is missing: apt-get install oathtool")
+	}
+	update := false
+	for _, a := range os.Args {
+		update = update || a == "-update"
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		UpdateScripts:       update,
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			c, err := net.ListenPacket("udp", "127.0.0.1:0")
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			e.Setenv("ADDR", c.LocalAddr().String())
+			e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
+			e.Setenv("KEY", "gezdgnbvgy3tqojqgezdgnbvgy3tqojq")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"expand":  expand,
+			"code":    code,
+			"waitfor": waitFor,
+		},
+	})
+}
+
+// expand FILE: replaces $NAME in a file by the script's variables, and makes it private.
+func expand(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args {
+		path := ts.MkAbs(name)
+		ts.Check(os.WriteFile(path, []byte(os.Expand(ts.ReadFile(name), func(v string) string {
+			if s := ts.Getenv(v); s != "" {
+				return s
+			}
+			return "$" + v // a hash is full of dollars
+		})), 0o600))
+		ts.Check(os.Chmod(path, 0o600))
+	}
+}
+
+// code sets $CODE to what oathtool says the TOTP code of $KEY is, early enough in its step to be used.
+func code(ts *testscript.TestScript, _ bool, _ []string) {
+	if left := 30 - time.Now().Unix()%30; left < 8 {
+		time.Sleep(time.Duration(left)*time.Second + 100*time.Millisecond)
+	}
+	out, err := exec.Command("oathtool", "--totp", "--base32", ts.Getenv("KEY")).Output()
+	ts.Check(err)
+	ts.Setenv("CODE", strings.TrimSpace(string(out)))
+}
+
+// waitfor SOCKET: waits until somebody listens there.
+func waitFor(ts *testscript.TestScript, _ bool, args []string) {
+	path := filepath.Clean(ts.MkAbs(args[0]))
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	for {
+		c, err := new(net.Dialer).DialContext(ctx, "unix", path)
+		if err == nil {
+			c.Close()
+			return
+		}
+		if ctx.Err() != nil {
+			ts.Check(fmt.Errorf("nobody listens on %s: %w", path, err))
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}

@@ -1,0 +1,129 @@
+package ldap
+
+import (
+	"context"
+	"fmt"
+
+	goldap "github.com/go-ldap/ldap/v3"
+)
+
+// CheckResult is one step of looking at one server, for a line of `tandem check`.
+type CheckResult struct {
+	URL string
+	// Step is "connect" (with TLS), "service account", "users" or "devices".
+	Step string
+	// Found says what is there, if Err is nil.
+	Found string
+	// Err says what is wrong and what to do.
+	Err error
+	// Warning: Err may be as it should be; the server can be used.
+	Warning bool
+}
+
+// Check looks at every server as a login would, on connections of its own, whatever is believed about
+// the server. The steps after one that failed are left out.
+func (d *Directory) Check(ctx context.Context) []CheckResult {
+	results := make([]CheckResult, 0, 4*len(d.servers))
+	for _, s := range d.servers {
+		results = append(results, d.checkServer(ctx, s)...)
+	}
+	return results
+}
+
+func (d *Directory) checkServer(ctx context.Context, s *server) (results []CheckResult) {
+	report := func(step, found string, err error) bool {
+		r := CheckResult{URL: s.endpoint.url, Step: step, Found: found, Err: err}
+		if err != nil {
+			r.Found, r.Err = "", &serverError{url: s.endpoint.url, err: err}
+		}
+		results = append(results, r)
+		return err == nil
+	}
+
+	c, err := s.dial(ctx)
+	if !report("connect", s.endpoint.security.String(), err) {
+		return results
+	}
+	defer c.close()
+
+	account := "anonymous: no BindDN is set"
+	if d.config.BindDN != "" {
+		account = "logged in as " + d.config.BindDN
+	}
+	if !report("service account", account, d.bindService(ctx, c)) {
+		return results
+	}
+
+	found, err := d.checkUsers(ctx, c)
+	if !report("users", found, err) {
+		return results
+	}
+
+	found, err = d.checkDevices(ctx, c)
+	report("devices", found, err)
+	results[len(results)-1].Warning = err != nil && !isServersFault(err)
+	return results
+}
+
+// checkUsers looks for any one user, and whether it shows what a login needs.
+func (d *Directory) checkUsers(ctx context.Context, c *conn) (string, error) {
+	e, err := d.sample(ctx, c, "users", fmt.Sprintf("(%s=*)", d.config.Attributes.Name))
+	if err != nil {
+		return "", err
+	}
+	if e == nil {
+		return "", fmt.Errorf("no entry below %q shows the attribute %s to the service account: check Base, Attributes.Name and the server's ACL",
+			d.config.Base, d.config.Attributes.Name)
+	}
+	if _, err := d.userOf(e); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("entries below %s show %s and %s", d.config.Base, d.config.Attributes.ID, d.config.Attributes.Name), nil
+}
+
+// checkDevices looks for any one user with devices. What the service account may not read looks exactly like
+// what is not there, so all that can be said is that nobody seems to have any.
+func (d *Directory) checkDevices(ctx context.Context, c *conn) (string, error) {
+	name := d.config.Attributes.Devices
+	e, err := d.sample(ctx, c, "devices", fmt.Sprintf("(%s=*)", name))
+	if err != nil {
+		return "", err
+	}
+	if e == nil || attribute(e, name) == nil {
+		return "", fmt.Errorf("no entry below %q shows the attribute %s: either nobody has a device yet, or the server does not know "+
+			"the attribute (load its schema), or the service account may not read it (see the ACL in packaging/ldap)", d.config.Base, name)
+	}
+	return "entries show " + name, nil
+}
+
+// sample returns one entry that filter finds, or nil.
+func (d *Directory) sample(ctx context.Context, c *conn, what, filter string) (*goldap.Entry, error) {
+	entries, err := c.search(ctx, &goldap.SearchRequest{
+		BaseDN:       d.config.Base,
+		Scope:        d.config.Scope.code(),
+		DerefAliases: goldap.NeverDerefAliases,
+		SizeLimit:    1,
+		TimeLimit:    seconds(d.config.OperationTimeout),
+		Filter:       filter,
+		Attributes:   d.wanted,
+	})
+	if len(entries) > 0 {
+		return entries[0], nil
+	}
+	if err != nil {
+		return nil, failed(fmt.Sprintf("search for %s below %q", what, d.config.Base), err)
+	}
+	return nil, nil
+}
+
+// String says what a connection is protected by.
+func (s security) String() string {
+	switch s {
+	case fromStart:
+		return "encrypted with TLS"
+	case startTLS:
+		return "encrypted with StartTLS"
+	case clear:
+	}
+	return "not encrypted"
+}

@@ -1,0 +1,223 @@
+package admin_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"tandem/internal/admin"
+	"tandem/verify"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fakeCore challenges once and accepts the answer "right".
+type fakeCore struct {
+	mu       sync.Mutex
+	attempts []verify.Attempt
+}
+
+func (f *fakeCore) Start(_ context.Context, a verify.Attempt) verify.Verdict {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.attempts = append(f.attempts, a)
+	if a.Explain != nil {
+		a.Explain(verify.Decision{Step: "user", Text: "found"})
+	}
+	return verify.Verdict{Outcome: verify.Challenge, Message: "Code: ", State: []byte("state"), AttemptID: "42"}
+}
+
+func (f *fakeCore) Resume(_ context.Context, state []byte, a verify.Attempt) verify.Verdict {
+	if string(state) == "state" && a.Secret.Reveal() == "right" {
+		return verify.Verdict{Outcome: verify.Accept, Reason: verify.ReasonOK, AttemptID: "42"}
+	}
+	return verify.Verdict{Outcome: verify.Reject, Reason: verify.ReasonWrongCode, Message: "No.", AttemptID: "42"}
+}
+
+func (f *fakeCore) Unlock(_ context.Context, name string) (string, time.Time, error) {
+	if name != "Alice" {
+		return "", time.Time{}, errors.New("no such user")
+	}
+	return "alice", time.Unix(1_800_000_000, 0), nil
+}
+
+type desk struct {
+	path    string
+	core    *fakeCore
+	actions []admin.Action
+	audit   error
+}
+
+func open(t *testing.T) *desk {
+	t.Helper()
+	d := &desk{path: filepath.Join(t.TempDir(), "admin.sock"), core: &fakeCore{}}
+	s, err := admin.Listen(admin.Config{
+		Path: d.path, Core: d.core, Log: slog.New(slog.DiscardHandler),
+		Audit: func(a admin.Action) error {
+			d.actions = append(d.actions, a)
+			return d.audit
+		},
+		Status: func(context.Context) admin.Status { return admin.Status{Version: "v", PID: 7} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Lstat(d.path); err == nil {
+			t.Error("the socket was left behind")
+		}
+	})
+	return d
+}
+
+func (d *desk) do(t *testing.T, r admin.Request, each func(admin.Reply) (string, error)) (admin.Reply, error) {
+	t.Helper()
+	c, err := admin.Dial(d.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	return c.Do(r, each)
+}
+
+func TestStatus(t *testing.T) {
+	d := open(t)
+	reply, err := d.do(t, admin.Request{Op: admin.OpStatus}, nil)
+	if err != nil || reply.Status == nil || reply.Status.PID != 7 {
+		t.Fatalf("%+v, %v", reply, err)
+	}
+}
+
+func TestUnlockIsAudited(t *testing.T) {
+	d := open(t)
+	reply, err := d.do(t, admin.Request{Op: admin.OpUnlock, User: "Alice"}, nil)
+	if err != nil || reply.Account != "alice" || reply.Until == nil {
+		t.Fatalf("%+v, %v", reply, err)
+	}
+	if len(d.actions) != 1 || d.actions[0].Action != "unlock" || d.actions[0].User != "Alice" || d.actions[0].By == "" || int(d.actions[0].PID) != os.Getpid() {
+		t.Fatalf("audit: %+v", d.actions)
+	}
+	if _, err := d.do(t, admin.Request{Op: admin.OpUnlock, User: "nobody"}, nil); err == nil || !strings.Contains(err.Error(), "no such user") {
+		t.Fatalf("error %v", err)
+	}
+	d.audit = errors.New("disk full")
+	if _, err := d.do(t, admin.Request{Op: admin.OpUnlock, User: "Alice"}, nil); err == nil || !strings.Contains(err.Error(), "nothing was changed") {
+		t.Fatalf("unlocked without an audit line: %v", err)
+	}
+}
+
+func TestTryWithChallengeAndExplanation(t *testing.T) {
+	d := open(t)
+	for answer, outcome := range map[string]string{"right": "accept", "wrong": "reject"} {
+		var told, prompted []string
+		last, err := d.do(t, admin.Request{Op: admin.OpTry, User: "alice", Secret: "pw", Policy: "p", Explain: true}, func(r admin.Reply) (string, error) {
+			if r.Decision != nil {
+				told = append(told, r.Decision.Text)
+			}
+			if r.Prompt != "" {
+				prompted = append(prompted, r.Prompt)
+			}
+			return answer, nil
+		})
+		if err != nil || last.Outcome != outcome || last.AttemptID != "42" {
+			t.Fatalf("%+v, %v", last, err)
+		}
+		if len(told) != 1 || len(prompted) != 1 || prompted[0] != "Code: " {
+			t.Fatalf("told %q, prompted %q", told, prompted)
+		}
+	}
+	if a := d.core.attempts[0]; a.Door != "admin" || !strings.HasPrefix(a.Client, "admin:") || a.Policy != "p" {
+		t.Fatalf("attempt %+v", a)
+	}
+}
+
+func TestSocketModeAndSecondDaemon(t *testing.T) {
+	d := open(t)
+	info, err := os.Stat(d.path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("mode %v, %v", info.Mode(), err)
+	}
+	if _, err := admin.Listen(admin.Config{Path: d.path}); err == nil || !strings.Contains(err.Error(), "another tandemd") {
+		t.Fatalf("a second daemon: %v", err)
+	}
+}
+
+func TestSocketThatWasLeftBehindIsReplaced(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "admin.sock")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	s, err := admin.Listen(admin.Config{Path: path, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Serve(ctx); err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(other, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.Listen(admin.Config{Path: other}); err == nil || !strings.Contains(err.Error(), "not a socket") {
+		t.Fatalf("a file was replaced: %v", err)
+	}
+}
+
+func TestHostileClients(t *testing.T) {
+	d := open(t)
+	for name, sent := range map[string]string{
+		"not JSON": "hello\n", "too long": strings.Repeat("x", 70<<10), "cut off": `{"op":`, "nothing": "",
+	} {
+		c, err := net.Dial("unix", d.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = c.Write([]byte(sent))
+		_ = c.(*net.UnixConn).CloseWrite()
+		_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+		if n, err := c.Read(make([]byte, 1)); n != 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: %d octets, %v", name, n, err)
+		}
+		c.Close()
+	}
+	if _, err := d.do(t, admin.Request{Op: "reboot"}, nil); err == nil || !strings.Contains(err.Error(), "does not know") {
+		t.Fatalf("unknown request: %v", err)
+	}
+	if _, err := d.do(t, admin.Request{Op: admin.OpStatus}, nil); err != nil {
+		t.Fatalf("after all that: %v", err)
+	}
+}
+
+func TestDialSaysWhatIsWrong(t *testing.T) {
+	if _, err := admin.Dial(filepath.Join(t.TempDir(), "none")); err == nil || !strings.Contains(err.Error(), "does not run") {
+		t.Fatalf("no socket: %v", err)
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := admin.Dial(file); err == nil || !strings.Contains(err.Error(), "not a socket") {
+		t.Fatalf("a file: %v", err)
+	}
+}

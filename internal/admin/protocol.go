@@ -1,0 +1,110 @@
+// Package admin is the socket between the running daemon and its admin's command.
+//
+// The daemon owns the state file, so whatever touches state goes through it: `tandem unlock`, `tandem
+// try`, the state of the store for `tandem check`. The socket is mode 0600, and only root and the
+// daemon's own user are served; what they did, and who they were, goes to the audit.
+//
+// A connection carries JSON lines: one [Request], then any number of [Reply] of which the last has
+// Done. A Reply with a Prompt waits for one more Request of the same Op that carries the answer.
+package admin
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"tandem/verify"
+)
+
+// maxLine is the longest line that either side takes, in octets.
+const maxLine = 64 << 10
+
+// What an admin can ask for.
+const (
+	OpStatus = "status"
+	OpUnlock = "unlock"
+	OpTry    = "try"
+)
+
+// Request is what the command sends.
+type Request struct {
+	Op string `json:"op"`
+	// User is whom an unlock or a try is about.
+	User string `json:"user,omitempty"`
+	// Secret is what the user of a try types: password, code, both, or the answer to a prompt.
+	Secret string `json:"secret,omitempty"`
+	// Policy is the one a try runs under.
+	Policy string `json:"policy,omitempty"`
+	// Source is where the user of a try claims to be; empty: the admin socket.
+	Source string `json:"source,omitempty"`
+	// Explain asks for each decision of a try.
+	Explain bool `json:"explain,omitempty"`
+}
+
+// Reply is what the daemon answers.
+type Reply struct {
+	// Error says what went wrong and what to do; the request then had no effect.
+	Error string `json:"error,omitempty"`
+	// Decision is one step of an explained try.
+	Decision *verify.Decision `json:"decision,omitempty"`
+	// Prompt asks for the answer to a challenge.
+	Prompt string `json:"prompt,omitempty"`
+	// Outcome, Reason and AttemptID are the verdict of a try; Message is what the user would read.
+	Outcome   string `json:"outcome,omitempty"`
+	Reason    string `json:"reason,omitempty"`
+	AttemptID string `json:"attempt_id,omitempty"`
+	Message   string `json:"message,omitempty"`
+	// Account is the directory's name of an unlocked user; Until, when the throttle would have ended.
+	Account string     `json:"account,omitempty"`
+	Until   *time.Time `json:"until,omitempty"`
+	// Status answers OpStatus.
+	Status *Status `json:"status,omitempty"`
+	// Done: nothing follows.
+	Done bool `json:"done,omitempty"`
+}
+
+// Status is the state of a running daemon.
+type Status struct {
+	Version string    `json:"version"`
+	PID     int       `json:"pid"`
+	Started time.Time `json:"started"`
+	// Ready is empty, or says why the daemon cannot decide.
+	Ready string `json:"not_ready,omitempty"`
+}
+
+// errTooLong: the other side sent more than a line may have.
+var errTooLong = errors.New("a line of more than 64 KiB")
+
+func readLine(r *bufio.Reader, into any) error {
+	var line []byte
+	for {
+		part, err := r.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case len(line) > maxLine:
+			return errTooLong
+		case err == nil:
+			if err := json.Unmarshal(line, into); err != nil {
+				return fmt.Errorf("not the admin protocol: %w", err)
+			}
+			return nil
+		case errors.Is(err, bufio.ErrBufferFull):
+		case errors.Is(err, io.EOF) && len(line) > 0:
+			return io.ErrUnexpectedEOF
+		default:
+			return err
+		}
+	}
+}
+
+func writeLine(w io.Writer, v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(b, '\n'))
+	return err
+}

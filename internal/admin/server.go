@@ -1,0 +1,259 @@
+package admin
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"tandem/internal/secret"
+	"tandem/verify"
+)
+
+// Core is what the socket lets an admin use.
+type Core interface {
+	Start(ctx context.Context, a verify.Attempt) verify.Verdict
+	Resume(ctx context.Context, state []byte, a verify.Attempt) verify.Verdict
+	Unlock(ctx context.Context, name string) (account string, until time.Time, err error)
+}
+
+// Action is the audit's line about something that an admin did.
+type Action struct {
+	Time   time.Time `json:"time"`
+	Action string    `json:"action"`
+	// By is the operating system's user at the other end of the socket, PID its process.
+	By      string `json:"by"`
+	PID     int32  `json:"pid"`
+	User    string `json:"user,omitempty"`
+	Account string `json:"account,omitempty"`
+	Error   string `json:"error,omitempty"`
+}
+
+// Config is what a Server needs.
+type Config struct {
+	// Path of the socket. Its folder must exist.
+	Path string
+	Core Core
+	// Status answers OpStatus.
+	Status func(context.Context) Status
+	// Audit keeps an Action; one that cannot be kept is not done.
+	Audit func(Action) error
+	Log   *slog.Logger
+}
+
+// The bounds of one admin connection.
+const (
+	maxConnections = 16
+	connectionTime = 10 * time.Minute // a person types the answers
+	requestTime    = 30 * time.Second
+)
+
+// Server serves the admin socket.
+type Server struct {
+	Config
+	listener *net.UnixListener
+}
+
+// Listen makes the socket, mode 0600. A socket on which nobody listens any more is replaced; one that
+// is in use is an error.
+func Listen(c Config) (*Server, error) {
+	if conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: c.Path, Net: "unix"}); err == nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("admin socket %s: another tandemd listens there; stop it first", c.Path)
+	}
+	if info, err := os.Lstat(c.Path); err == nil {
+		if info.Mode().Type() != os.ModeSocket {
+			return nil, fmt.Errorf("admin socket %s: something that is not a socket stands there; move it away", c.Path)
+		}
+		if err := os.Remove(c.Path); err != nil {
+			return nil, fmt.Errorf("remove the old admin socket: %w", err)
+		}
+	}
+	// The mode must be right from the first moment on, and umask belongs to the whole process: so the
+	// socket is made in a folder of its own that nobody else can enter, and then moved.
+	dir, err := os.MkdirTemp(filepath.Dir(c.Path), ".tandem-admin-")
+	if err != nil {
+		return nil, fmt.Errorf("admin socket %s: %w (make its folder: mkdir -p %s)", c.Path, err, filepath.Dir(c.Path))
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	made := filepath.Join(dir, "s")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: made, Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("admin socket %s: %w", c.Path, err)
+	}
+	l.SetUnlinkOnClose(false)
+	if err := errors.Join(os.Chmod(made, 0o600), os.Rename(made, c.Path)); err != nil {
+		_ = l.Close()
+		return nil, fmt.Errorf("admin socket %s: %w", c.Path, err)
+	}
+	return &Server{Config: c, listener: l}, nil
+}
+
+// Serve answers until ctx ends; then it waits for open connections to end.
+func (s *Server) Serve(ctx context.Context) error {
+	defer func() { _ = os.Remove(s.Path) }()
+	stop := context.AfterFunc(ctx, func() { _ = s.listener.Close() })
+	defer stop()
+	var open sync.WaitGroup
+	defer open.Wait()
+	places := make(chan struct{}, maxConnections)
+	for {
+		conn, err := s.listener.AcceptUnix()
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				_ = conn.Close()
+			}
+			return nil
+		case err != nil:
+			return fmt.Errorf("admin socket %s: %w", s.Path, err)
+		}
+		select {
+		case places <- struct{}{}:
+		default:
+			_ = conn.Close() // more admins than anybody has
+			continue
+		}
+		open.Go(func() {
+			defer func() { <-places }()
+			ctx, cancel := context.WithTimeout(ctx, connectionTime)
+			defer cancel()
+			hangUp := context.AfterFunc(ctx, func() { _ = conn.Close() })
+			defer hangUp()
+			defer func() { _ = conn.Close() }()
+			if err := s.serve(ctx, conn); err != nil && ctx.Err() == nil {
+				s.Log.Warn("admin connection ended", "err", err)
+			}
+		})
+	}
+}
+
+func (s *Server) serve(ctx context.Context, conn *net.UnixConn) error {
+	peer, err := peerOf(conn)
+	if err != nil {
+		return err
+	}
+	if uid := int(peer.Uid); uid != 0 && uid != os.Geteuid() {
+		return errors.Join(
+			fmt.Errorf("user id %d is refused: only root and the daemon's own user are served", uid),
+			writeLine(conn, Reply{Error: "you are neither root nor the user that tandemd runs as", Done: true}))
+	}
+	c := connection{Server: s, conn: conn, in: bufio.NewReader(conn), by: userName(peer.Uid), pid: peer.Pid}
+	var r Request
+	switch err := readLine(c.in, &r); {
+	case errors.Is(err, io.EOF): // somebody looked whether we are here
+		return nil
+	case err != nil:
+		return err
+	}
+	return c.answer(ctx, r)
+}
+
+// connection is one admin's conversation.
+type connection struct {
+	*Server
+	conn *net.UnixConn
+	in   *bufio.Reader
+	by   string
+	pid  int32
+}
+
+func (c *connection) answer(ctx context.Context, r Request) error {
+	switch r.Op {
+	case OpStatus:
+		status := c.Status(ctx)
+		return writeLine(c.conn, Reply{Status: &status, Done: true})
+	case OpUnlock:
+		return c.unlock(ctx, r)
+	case OpTry:
+		return c.try(ctx, r)
+	}
+	return writeLine(c.conn, Reply{Error: fmt.Sprintf("this tandemd does not know %q: is it older than the command?", r.Op), Done: true})
+}
+
+func (c *connection) unlock(ctx context.Context, r Request) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTime)
+	defer cancel()
+	// Written before it is done: what cannot be recorded is not done.
+	if err := c.Audit(Action{Time: time.Now().UTC(), Action: OpUnlock, By: c.by, PID: c.pid, User: r.User}); err != nil {
+		return writeLine(c.conn, Reply{Error: "the audit record could not be written, nothing was changed: " + err.Error(), Done: true})
+	}
+	account, until, err := c.Core.Unlock(ctx, r.User)
+	if err != nil {
+		c.Log.Warn("unlock failed", "by", c.by, "user", r.User, "err", err)
+		return writeLine(c.conn, Reply{Error: err.Error(), Done: true})
+	}
+	c.Log.Info("unlocked", "by", c.by, "user", account)
+	reply := Reply{Account: account, Done: true}
+	if !until.IsZero() {
+		reply.Until = &until
+	}
+	return writeLine(c.conn, reply)
+}
+
+// try runs a real attempt through the core, with all it costs: a code that is right is used up.
+func (c *connection) try(ctx context.Context, r Request) error {
+	a := verify.Attempt{
+		Door: "admin", Client: "admin:" + c.by, NAS: "admin socket", Source: r.Source,
+		User: r.User, Secret: secret.New(r.Secret), Policy: r.Policy,
+	}
+	var lost error
+	if r.Explain {
+		a.Explain = func(d verify.Decision) { lost = errors.Join(lost, writeLine(c.conn, Reply{Decision: &d})) }
+	}
+	v := c.step(ctx, func(ctx context.Context) verify.Verdict { return c.Core.Start(ctx, a) })
+	for v.Outcome == verify.Challenge {
+		if err := errors.Join(lost, writeLine(c.conn, Reply{Prompt: v.Message})); err != nil {
+			return err
+		}
+		var answer Request
+		if err := readLine(c.in, &answer); err != nil {
+			return err
+		}
+		a.Secret = secret.New(answer.Secret)
+		state := v.State
+		v = c.step(ctx, func(ctx context.Context) verify.Verdict { return c.Core.Resume(ctx, state, a) })
+	}
+	return errors.Join(lost, writeLine(c.conn, Reply{
+		Outcome: v.Outcome.String(), Reason: string(v.Reason), AttemptID: v.AttemptID, Message: v.Message, Done: true,
+	}))
+}
+
+func (c *connection) step(ctx context.Context, run func(context.Context) verify.Verdict) verify.Verdict {
+	ctx, cancel := context.WithTimeout(ctx, requestTime)
+	defer cancel()
+	return run(ctx)
+}
+
+func peerOf(conn *net.UnixConn) (peer *unix.Ucred, err error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	if e := raw.Control(func(fd uintptr) { peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); e != nil {
+		return nil, e
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask the kernel who is at the other end: %w", err)
+	}
+	return peer, nil
+}
+
+func userName(uid uint32) string {
+	id := strconv.FormatUint(uint64(uid), 10)
+	if u, err := user.LookupId(id); err == nil {
+		return u.Username
+	}
+	return "uid " + id
+}

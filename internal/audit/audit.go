@@ -1,0 +1,291 @@
+// Package audit writes the audit file: one JSON object a line, one line a decision.
+//
+// The record of a decision is written before its answer is sent, and a decision whose record
+// cannot be written is a reject. So [Log.Append] tells the truth: nil means that the line is in
+// the file, whole, and with Options.Sync that it is on the disk.
+//
+// # One record is one line
+//
+// Names and addresses in records come from strangers. No byte of them begins a new line or
+// reaches a terminal as a control sequence: everything that some program takes for a line's end
+// or a control character is escaped as JSON allows (\n, \r, but also \u0085, \u2028 and DEL).
+// Two lines of the file are two calls of Append, whatever was in them.
+//
+// If the disk fills up in the middle of a line, Append fails and the line stays cut off. The next
+// one that fits begins on a line of its own, so a cut-off line is what does not parse.
+//
+// # Rotation
+//
+// Each Append looks whether the path still leads to the open file, and opens it again if not. So
+// logrotate needs neither a signal nor copytruncate (which loses lines):
+//
+//	/var/log/tandem/audit.log {
+//	    weekly
+//	    create 0600 tandem tandem
+//	    compress
+//	}
+//
+// A line goes to the old file or to the new one, never to both or none. [Log.Reopen] does the
+// same on demand.
+package audit
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Stdout is the path that means standard output. It is neither rotated, synced nor closed.
+const Stdout = "-"
+
+// MaxRecord bounds a line, in bytes.
+const MaxRecord = 64 << 10
+
+// ErrClosed is the error of using a log after its Close.
+var ErrClosed = errors.New("audit log closed")
+
+// Options of a [Log].
+type Options struct {
+	// Sync has each line on the disk before Append returns (fdatasync). It costs some
+	// milliseconds a line, and lines wait for each other.
+	Sync bool
+	// Logger hears of rotations and cut-off lines; nil is slog.Default().
+	Logger *slog.Logger
+}
+
+// A Log appends records to a file. Its methods may be called by many goroutines at once.
+type Log struct {
+	path string
+	sync bool
+	log  *slog.Logger
+
+	mu   sync.Mutex
+	file *os.File
+	// torn: the file ends in the middle of a line.
+	torn bool
+	// failure is the error of the last Append.
+	failure error
+	closed  bool
+}
+
+// Open opens the file at path for appending, and makes it with mode 0600 if there is none. It
+// refuses what is not a regular file, and a file that others can read or change: group may
+// read, nobody else may anything. [Stdout] is standard output.
+func Open(path string, options Options) (*Log, error) {
+	l := &Log{path: path, sync: options.Sync, log: options.Logger}
+	if l.log == nil {
+		l.log = slog.Default()
+	}
+	if path == Stdout {
+		l.file, l.sync = os.Stdout, false
+		return l, nil
+	}
+	if err := l.open(); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// open opens the path and closes the file that was open before.
+func (l *Log) open() error {
+	// Reading is needed to see how the file ends; O_NONBLOCK so that a FIFO does not hold us up.
+	const flags = os.O_RDWR | os.O_APPEND | os.O_CREATE | unix.O_NONBLOCK
+	f, err := os.OpenFile(l.path, flags, 0o600)
+	if err != nil {
+		return fmt.Errorf("open audit file: %w; its folder must exist and be writable by user %d", err, os.Geteuid())
+	}
+	torn, err := inspect(f)
+	if err != nil {
+		_ = f.Close()
+		return err
+	}
+	if torn {
+		l.log.Warn("the audit file ends in the middle of a line, which was never acknowledged", "path", l.path)
+	}
+	old := l.file
+	l.file, l.torn = f, torn
+	if old != nil {
+		if err := release(old); err != nil {
+			return fmt.Errorf("the audit file that %s was before: %w", l.path, err)
+		}
+	}
+	return nil
+}
+
+// inspect checks that f is fit to hold the audit, and tells whether it ends within a line.
+func inspect(f *os.File) (torn bool, err error) {
+	info, err := f.Stat()
+	if err != nil {
+		return false, fmt.Errorf("audit file: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return false, fmt.Errorf("audit file %s is not a regular file but %s", f.Name(), info.Mode())
+	}
+	if mode := info.Mode().Perm(); mode&0o027 != 0 {
+		return false, fmt.Errorf("audit file %s has mode %04o: others could read who logs in, or change it; "+
+			"chmod 0600 %[1]s, and have logrotate create it so", f.Name(), mode)
+	}
+	if info.Size() == 0 {
+		return false, nil
+	}
+	last := make([]byte, 1)
+	if _, err := f.ReadAt(last, info.Size()-1); err != nil && !errors.Is(err, io.EOF) {
+		return false, fmt.Errorf("audit file: %w", err)
+	}
+	return last[0] != '\n', nil
+}
+
+// Append writes record, encoded as JSON, as one line. An error means that the line is not there,
+// or not whole.
+func (l *Log) Append(record any) error {
+	line, err := encode(record)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return ErrClosed
+	}
+	l.failure = l.write(line)
+	return l.failure
+}
+
+func (l *Log) write(line []byte) error {
+	if err := l.follow(); err != nil {
+		return err
+	}
+	if l.torn {
+		line = append([]byte{'\n'}, line...)
+	}
+	n, err := l.file.Write(line)
+	if n > 0 {
+		l.torn = line[n-1] != '\n'
+	}
+	if err != nil {
+		return fmt.Errorf("write audit file: %w", err)
+	}
+	if l.sync {
+		if err := unix.Fdatasync(int(l.file.Fd())); err != nil {
+			return fmt.Errorf("sync audit file %s: %w", l.path, err)
+		}
+	}
+	return nil
+}
+
+// follow opens the path again if it no longer leads to the open file. That costs a system call a
+// line; looking less often would put lines into a file that logrotate may be compressing already.
+func (l *Log) follow() error {
+	moved, err := l.moved()
+	if err != nil || !moved {
+		return err
+	}
+	l.log.Info("the audit file was rotated", "path", l.path)
+	return l.open()
+}
+
+func (l *Log) moved() (bool, error) {
+	if l.path == Stdout {
+		return false, nil
+	}
+	ours, err := l.file.Stat()
+	if err != nil {
+		return false, fmt.Errorf("audit file: %w", err)
+	}
+	there, err := os.Stat(l.path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return false, fmt.Errorf("audit file: %w", err)
+	}
+	return err != nil || !os.SameFile(ours, there), nil
+}
+
+// Reopen opens the path again, for a rotation that asks for it.
+func (l *Log) Reopen() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.closed:
+		return ErrClosed
+	case l.path == Stdout:
+		return nil
+	}
+	return l.open()
+}
+
+// Check returns an error if the last line could not be written, or the next could not.
+func (l *Log) Check() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.closed:
+		return ErrClosed
+	case l.failure != nil:
+		return fmt.Errorf("the last record was lost: %w", l.failure)
+	case l.path == Stdout:
+		return nil
+	}
+	if err := l.follow(); err != nil {
+		return err
+	}
+	_, err := inspect(l.file)
+	return err
+}
+
+// Close puts what was written on the disk and closes the file. Closing again does nothing.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	l.closed = true
+	if l.path == Stdout {
+		return nil
+	}
+	if err := release(l.file); err != nil {
+		return fmt.Errorf("close audit file %s: %w", l.path, err)
+	}
+	return nil
+}
+
+func release(f *os.File) error { return errors.Join(f.Sync(), f.Close()) }
+
+// encode returns record as one line of JSON.
+func encode(record any) ([]byte, error) {
+	var line bytes.Buffer
+	encoder := json.NewEncoder(&line)
+	encoder.SetEscapeHTML(false) // < and & are fine in a log, and easier to read
+	if err := encoder.Encode(record); err != nil {
+		return nil, fmt.Errorf("encode audit record: %w", err)
+	}
+	if line.Len() > MaxRecord {
+		return nil, fmt.Errorf("audit record of %d bytes, want at most %d", line.Len(), MaxRecord)
+	}
+	return escape(line.Bytes()), nil
+}
+
+// escape writes as \uXXXX what JSON lets stand but line readers and terminals act upon: DEL, the
+// C1 control characters (U+0085 is a line's end to some, U+009B begins a control sequence), and
+// the separators U+2028 and U+2029. They can only be inside strings, so the JSON stays the same.
+func escape(line []byte) []byte {
+	acts := func(r rune) bool { return r >= 0x7f && r <= 0x9f || r == 0x2028 || r == 0x2029 }
+	if !bytes.ContainsFunc(line, acts) {
+		return line
+	}
+	escaped := make([]byte, 0, len(line)+64)
+	for _, r := range string(line) {
+		if acts(r) {
+			escaped = fmt.Appendf(escaped, `\u%04x`, r)
+			continue
+		}
+		escaped = append(escaped, string(r)...)
+	}
+	return escaped
+}

@@ -1,0 +1,158 @@
+// Package compose turns the configuration into the parts that the commands put together. Each function
+// makes one part; the order in which they are put together stands in the commands' own main.go.
+package compose
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"tandem/directory"
+	"tandem/directory/file"
+	"tandem/directory/ldap"
+	"tandem/internal/config"
+	"tandem/radiusd"
+	"tandem/verify"
+	"tandem/verify/hotp"
+	"tandem/verify/oath"
+	"tandem/verify/policy"
+	"tandem/verify/totp"
+)
+
+var (
+	_ verify.Directory = (*file.Directory)(nil)
+	_ verify.Directory = (*ldap.Directory)(nil)
+	_ radiusd.Core     = (*verify.Core)(nil)
+)
+
+// Logger makes the daemon's logger; level stays with the caller, who may change it later with SetLevel.
+func Logger(c config.Log, level *slog.LevelVar, w io.Writer) *slog.Logger {
+	SetLevel(level, c)
+	options := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// SetLevel takes over the configured level.
+func SetLevel(level *slog.LevelVar, c config.Log) {
+	_ = level.UnmarshalText([]byte(c.Level)) // config has checked it
+}
+
+// Directory opens the directory that the configuration names. Close it when it is no longer used.
+func Directory(c *config.Config, now func() time.Time, log *slog.Logger) (d verify.Directory, closeIt func() error, err error) {
+	options := directory.DeviceOptions{CryptKey: c.Devices.LLNGCryptKey, MinSecretBits: c.Devices.MinSecretBits}
+	if c.Directory.Type == "file" {
+		d, err := file.Open(file.Options{Path: c.Directory.File.Path, Devices: options, Now: now, Logger: log})
+		if err != nil {
+			return nil, nil, fmt.Errorf("users file: %w", err)
+		}
+		return d, func() error { return nil }, nil
+	}
+	l, err := LDAP(c, now, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	return l, l.Close, nil
+}
+
+// LDAP makes the LDAP directory. It connects to nobody yet.
+func LDAP(c *config.Config, now func() time.Time, log *slog.Logger) (*ldap.Directory, error) {
+	options := directory.DeviceOptions{CryptKey: c.Devices.LLNGCryptKey, MinSecretBits: c.Devices.MinSecretBits}
+	l := c.Directory.LDAP
+	d, err := ldap.New(ldap.Config{
+		URLs: l.URLs, StartTLS: l.StartTLS, CAFile: l.CAFile, ServerName: l.ServerName, AllowPlaintext: l.AllowPlaintext,
+		BindDN: l.BindDN, BindPassword: l.BindPassword, Base: l.Base, Scope: ldap.Scope(l.Scope), Filter: l.Filter,
+		Attributes: ldap.Attributes{
+			ID: l.Attributes.ID, Name: l.Attributes.Name, Devices: l.Attributes.Devices, Mail: l.Attributes.Mail,
+			Phone: l.Attributes.Phone, Groups: l.Attributes.Groups, Extra: l.Attributes.Extra,
+		},
+		Groups: ldap.GroupSearch{Base: l.Groups.Base, Filter: l.Groups.Filter, NameAttribute: l.Groups.Name, Nested: l.Groups.Nested},
+		Devices: func(values [][]byte) ([]directory.Device, []directory.Problem) {
+			return directory.ParseDeviceValues(values, options)
+		},
+		SearchConnections: l.SearchConnections, BindConnections: l.BindConnections,
+		ConnectTimeout: l.ConnectTimeout, OperationTimeout: l.OperationTimeout, RetryDown: l.RetryDown,
+		Now: now, Logger: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("LDAP directory: %w", err)
+	}
+	return d, nil
+}
+
+// Setup puts together what the core decides with.
+func Setup(c *config.Config, d verify.Directory, now func() time.Time) verify.Setup {
+	return verify.Setup{
+		Directory: d,
+		Factors: []verify.Factor{
+			totp.New(totp.Config{
+				Settings: oath.Settings{Digits: c.TOTP.Digits, Algorithm: c.TOTP.Algorithm},
+				Period:   int(c.TOTP.Period / time.Second), Range: c.TOTP.Range,
+			}, now),
+			hotp.New(hotp.Config{
+				Settings:  oath.Settings{Digits: c.HOTP.Digits, Algorithm: c.HOTP.Algorithm},
+				LookAhead: c.HOTP.LookAhead, ResyncWindow: c.HOTP.ResyncWindow,
+			}),
+		},
+		Policies: policies(c.Policies),
+		Throttle: verify.Throttle{
+			SourceBurst: c.Throttle.SourceBurst, SourceRefill: c.Throttle.SourceRefill,
+			UserBurst: c.Throttle.UserBurst, UserRefill: c.Throttle.UserRefill,
+			RememberSources: c.Throttle.RememberSources,
+		},
+	}
+}
+
+func policies(configured []config.Policy) map[string]*policy.Policy {
+	out := make(map[string]*policy.Policy, len(configured))
+	for _, p := range configured {
+		out[p.Name] = &policy.Policy{
+			Name: p.Name, Mode: policy.Mode(p.Mode), CodeFirst: p.CodeFirst, Delimiter: p.Delimiter,
+			NoDevice: policy.NoDevice(p.NoDevice), Tries: p.Tries, LoginTimeout: p.LoginTimeout, HideFirstFactor: p.HideFirstFactor,
+			Texts: policy.Texts{Prompt: p.Prompt, Retry: p.Retry, Reject: p.Reject},
+		}
+	}
+	return out
+}
+
+// RADIUS makes the front door's configuration.
+func RADIUS(c *config.Config, core radiusd.Core, log *slog.Logger) radiusd.Config {
+	listen := make([]string, 0, len(c.Radius.Listen))
+	for _, a := range c.Radius.Listen {
+		listen = append(listen, a.String())
+	}
+	return radiusd.Config{
+		Listen: listen, Workers: c.Radius.Workers, Queue: c.Radius.Queue, Core: core, Logger: log,
+		Settings: RADIUSSettings(c),
+	}
+}
+
+// RADIUSSettings makes the part of the front door's configuration that a reload takes over.
+func RADIUSSettings(c *config.Config) radiusd.Settings {
+	clients := make([]radiusd.Client, 0, len(c.Radius.Clients))
+	for _, cl := range c.Radius.Clients {
+		clients = append(clients, radiusd.Client{
+			Name: cl.Name, Networks: cl.Prefixes(), Secret: cl.Secret,
+			RequireMessageAuthenticator: cl.RequireMessageAuthenticator, LimitProxyState: cl.LimitProxyState,
+			Policy: cl.Policy, Charset: radiusd.Charset(cl.Charset), RejectWhenUnavailable: cl.WhenUnavailable == "reject",
+		})
+	}
+	return radiusd.Settings{
+		Clients: clients, RequestTimeout: c.Radius.RequestTimeout, RejectDelay: c.Radius.RejectDelay,
+		ReplyCache: c.Radius.ReplyCache, RejectText: policy.DefaultReject,
+	}
+}
+
+// CheckLDAP looks at every LDAP server as a login would; for `tandem check`.
+func CheckLDAP(ctx context.Context, c *config.Config, log *slog.Logger) ([]ldap.CheckResult, error) {
+	d, err := LDAP(c, time.Now, log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = d.Close() }()
+	return d.Check(ctx), nil
+}

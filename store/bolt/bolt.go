@@ -1,0 +1,253 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"tandem/store"
+)
+
+var _ store.Store = (*DB)(nil)
+
+// Options say which file to open.
+type Options struct {
+	// Path is the state file. Its folder must exist, and be on a local disk.
+	Path string
+	// Now is the store's clock; nil is time.Now. Records expire by it.
+	Now func() time.Time
+	// Logger hears of failures and of a file made anew; nil is slog.Default().
+	Logger *slog.Logger
+}
+
+// A DB is an open state file.
+type DB struct {
+	path string
+	now  func() time.Time
+	log  *slog.Logger
+	// commit is (*bbolt.Tx).Commit, and something that fails in tests.
+	commit func(*bbolt.Tx) error
+
+	// gate is held for reading while an Update enters the queue, so that Close can close it.
+	gate   sync.RWMutex
+	closed bool
+	queue  chan *request
+	// ended is closed when the committer has ended.
+	ended chan struct{}
+
+	// mu guards state and stopped. It is held for reading while a View begins.
+	mu sync.RWMutex
+	// state is nil while the store is stopped and the file is closed.
+	state   *stateFile
+	stopped *stopped
+
+	// info is which file was opened at first: opening again must find the same.
+	info os.FileInfo
+	// committed is the number of the last bbolt transaction. Only the committer uses it.
+	committed int
+
+	commits, updates atomic.Uint64
+}
+
+// Open opens the state file, or makes one if there is none, and starts the committer, which ends
+// with [DB.Close]. The errors say what is wrong with the file and what to do; they wrap
+// [store.ErrCorrupt] if its content is broken, [store.ErrSchema] if a newer Tandem wrote it.
+func Open(options Options) (*DB, error) {
+	d := &DB{
+		path:   options.Path,
+		now:    options.Now,
+		log:    options.Logger,
+		commit: (*bbolt.Tx).Commit,
+		queue:  make(chan *request, maxWaiting),
+		ended:  make(chan struct{}),
+	}
+	if d.now == nil {
+		d.now = time.Now
+	}
+	if d.log == nil {
+		d.log = slog.Default()
+	}
+	if _, err := os.Lstat(d.path); errors.Is(err, fs.ErrNotExist) {
+		switch err := createFile(d.path, d.now()); {
+		case err == nil:
+			d.log.Warn("made a new state file: codes that were used before are not known, "+
+				"and one of the last minutes could be used once more", "path", d.path)
+		case !errors.Is(err, fs.ErrExist):
+			return nil, err
+		}
+	}
+	s, err := openFile(d.path)
+	if err != nil {
+		return nil, err
+	}
+	d.state, d.info, d.committed = s, s.info, s.committed
+	go d.run()
+	return d, nil
+}
+
+// Update implements [store.Store]. fn runs on the committer's goroutine: what takes time in it,
+// all others wait for, and it must not end its goroutine (as testing's FailNow does).
+func (d *DB) Update(ctx context.Context, fn func(tx store.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := d.refused(); err != nil {
+		return err
+	}
+	r := &request{ctx: ctx, fn: fn, done: make(chan error, 1)}
+	if err := d.enqueue(r); err != nil {
+		return err
+	}
+	select {
+	case err := <-r.done:
+		return err
+	case <-ctx.Done():
+		if r.taken.CompareAndSwap(false, true) {
+			return ctx.Err()
+		}
+		// Under way: only the commit's outcome can be told now.
+		return <-r.done
+	}
+}
+
+func (d *DB) enqueue(r *request) error {
+	d.gate.RLock()
+	defer d.gate.RUnlock()
+	if d.closed {
+		return d.errClosed()
+	}
+	select {
+	case d.queue <- r:
+		return nil
+	case <-r.ctx.Done():
+		return r.ctx.Err()
+	}
+}
+
+func (d *DB) errClosed() error {
+	return fmt.Errorf("%w: %w: %s", store.ErrUnavailable, store.ErrClosed, d.path)
+}
+
+// View implements [store.Store]. It does not wait for a commit under way. What it sees of one may
+// be lost in a power cut before that commit's Update returned; a yes never rests on a View alone.
+func (d *DB) View(ctx context.Context, fn func(r store.Reader) error) error {
+	if err := d.wake(ctx); err != nil {
+		return err
+	}
+	s, tx, r, err := d.beginReading()
+	if err != nil {
+		return err
+	}
+	err = d.call(func() error { return fn(r) })
+	r.ended = true
+	ending := guard(tx.Rollback)
+	if broken := (*panicError)(nil); errors.As(errors.Join(r.err, ending), &broken) {
+		return d.stop(s, fmt.Errorf("read: %w", broken))
+	}
+	return err
+}
+
+func (d *DB) beginReading() (s *stateFile, tx *bbolt.Tx, r *reader, err error) {
+	s, err = func() (*stateFile, error) {
+		d.mu.RLock()
+		defer d.mu.RUnlock()
+		if d.stopped != nil {
+			return nil, d.stopped.refusal(d.path)
+		}
+		if err := d.state.whole(); err != nil {
+			return d.state, err
+		}
+		return d.state, guard(func() (err error) {
+			if tx, err = d.state.bolt.Begin(false); err == nil {
+				r = &reader{records: tx.Bucket(recordsBucket), now: d.now(), log: d.log}
+			}
+			return err
+		})
+	}()
+	if err != nil && s != nil {
+		err = d.stop(s, fmt.Errorf("read: %w", err))
+	}
+	return s, tx, r, err
+}
+
+// Check implements [store.Store]: it returns an error if the store is closed, stopped, or if the
+// file was replaced or cut off, which stops it.
+func (d *DB) Check(ctx context.Context) error {
+	if err := d.wake(ctx); err != nil {
+		return err
+	}
+	d.mu.RLock()
+	s, stopped := d.state, d.stopped
+	var err error
+	if stopped == nil {
+		err = errors.Join(s.unmoved(), s.whole())
+	}
+	d.mu.RUnlock()
+	switch {
+	case stopped != nil:
+		return stopped.refusal(d.path)
+	case err != nil:
+		return d.stop(s, err)
+	}
+	return nil
+}
+
+// Close implements [store.Store]. Updates that are queued are still committed. Closing again does
+// nothing.
+func (d *DB) Close() error {
+	d.gate.Lock()
+	closed := d.closed
+	d.closed = true
+	d.gate.Unlock()
+	if closed {
+		<-d.ended
+		return nil
+	}
+	close(d.queue)
+	<-d.ended
+	d.mu.Lock()
+	s := d.state
+	d.state, d.stopped = nil, &stopped{cause: store.ErrClosed, since: d.now(), final: true}
+	d.mu.Unlock()
+	if s == nil {
+		return nil
+	}
+	return s.close()
+}
+
+// Stats tell of a store's work since it was opened.
+type Stats struct {
+	// Commits are the syncs that Updates shared; Updates are those that were committed by them.
+	Commits, Updates uint64
+	// MeanGroup is how many Updates shared a commit on average.
+	MeanGroup float64
+	// FileSize in bytes, 0 while the file is closed.
+	FileSize int64
+	// Stopped: after a failure, everything is refused at present.
+	Stopped bool
+}
+
+// Stats returns the present figures.
+func (d *DB) Stats() Stats {
+	s := Stats{Commits: d.commits.Load(), Updates: d.updates.Load()}
+	if s.Commits > 0 {
+		s.MeanGroup = float64(s.Updates) / float64(s.Commits)
+	}
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	s.Stopped = d.stopped != nil
+	if d.state != nil {
+		if info, err := d.state.file.Stat(); err == nil {
+			s.FileSize = info.Size()
+		}
+	}
+	return s
+}

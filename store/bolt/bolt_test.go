@@ -1,0 +1,71 @@
+package bolt
+
+import (
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"tandem/store"
+	"tandem/store/storetest"
+)
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(childPath); path != "" {
+		claimUntilKilled(path)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+var discard = slog.New(slog.DiscardHandler)
+
+func textLogger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
+
+// An opener opens the state file of a test, again and again if need be, by one clock.
+type opener struct {
+	path  string
+	clock *storetest.Clock
+	log   *slog.Logger
+}
+
+func newOpener(t *testing.T, dir string) *opener {
+	t.Helper()
+	return &opener{
+		path:  filepath.Join(dir, "state.db"),
+		clock: storetest.NewClock(),
+		log:   textLogger(t.Output()),
+	}
+}
+
+func (o *opener) open() (*DB, error) {
+	return Open(Options{Path: o.path, Now: o.clock.Now, Logger: o.log})
+}
+
+func (o *opener) mustOpen(t *testing.T) *DB {
+	t.Helper()
+	d, err := o.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+func TestConformance(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Backend {
+		o := newOpener(t, t.TempDir())
+		return storetest.Backend{
+			Store:  o.mustOpen(t),
+			Clock:  o.clock,
+			Reopen: func(t *testing.T) store.Store { return o.mustOpen(t) },
+		}
+	})
+}

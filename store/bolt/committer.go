@@ -1,0 +1,173 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+
+	"go.etcd.io/bbolt"
+
+	"tandem/store"
+)
+
+const (
+	// maxGroup bounds what one commit takes in, and so how long the last of them waits for it.
+	maxGroup = 512
+	// maxWaiting bounds the Updates queued for the next commits. Who comes then waits outside,
+	// until there is room or its context ends.
+	maxWaiting = 1024
+)
+
+// A request is one Update on its way to the committer and back.
+type request struct {
+	ctx context.Context
+	fn  func(store.Tx) error
+	// taken is set by whoever is first: the committer, whose turn it then is to answer, or
+	// Update, which goes away because ctx ended.
+	taken atomic.Bool
+	// done has room for the answer, so that the committer never waits for a caller.
+	done chan error
+	// err is the answer if the group commits.
+	err error
+}
+
+// run is the committer: the one goroutine that writes. It ends when the queue is closed and empty.
+func (d *DB) run() {
+	defer close(d.ended)
+	group := make([]*request, 0, maxGroup)
+	for first := range d.queue {
+		group = gather(append(group[:0], first), d.queue)
+		err := d.serve(group)
+		for _, r := range group {
+			if err != nil {
+				r.err = err
+			}
+			r.done <- r.err
+		}
+		clear(group)
+	}
+}
+
+// gather appends to group what waits in the queue, without waiting for more.
+func gather(group []*request, queue <-chan *request) []*request {
+	for len(group) < maxGroup {
+		select {
+		case r, open := <-queue:
+			if !open {
+				return group
+			}
+			group = append(group, r)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// serve runs the functions of group and commits what they wrote. An error is the answer to all of
+// them: whatever they found out was read from a state that may never come to be.
+func (d *DB) serve(group []*request) error {
+	s, err := d.writable()
+	if err != nil {
+		return err
+	}
+	err = s.whole()
+	if err == nil {
+		err = d.transact(s, group)
+	}
+	if err != nil {
+		return d.stop(s, err)
+	}
+	return nil
+}
+
+// transact is one bbolt transaction for all of group. Its error means that bbolt failed.
+func (d *DB) transact(s *stateFile, group []*request) error {
+	tx, err := beginWriting(s.bolt)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer guard(tx.Rollback) //nolint:errcheck // does nothing after a commit, and after a failed one nothing helps
+	updates, writes := 0, 0
+	for _, r := range group {
+		if !r.taken.CompareAndSwap(false, true) {
+			continue
+		}
+		updates++
+		n, err := d.runOne(tx, r)
+		if err != nil {
+			return err
+		}
+		writes += n
+	}
+	if writes == 0 {
+		return nil
+	}
+	id := tx.ID()
+	err = guard(func() error {
+		if err := sweep(tx.records, tx.index, d.now(), max(sweepAtLeast, 2*writes)); err != nil {
+			return fmt.Errorf("remove expired records: %w", err)
+		}
+		return d.commit(tx.Tx)
+	})
+	if err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	d.committed = id
+	d.commits.Add(1)
+	d.updates.Add(uint64(updates)) //nolint:gosec // a count
+	return nil
+}
+
+// A writingTx is a bbolt transaction with its buckets.
+type writingTx struct {
+	*bbolt.Tx
+	records, index *bbolt.Bucket
+}
+
+func beginWriting(db *bbolt.DB) (tx writingTx, err error) {
+	err = guard(func() (err error) {
+		if tx.Tx, err = db.Begin(true); err == nil {
+			tx.records, tx.index = tx.Bucket(recordsBucket), tx.Bucket(expiryBucket)
+		}
+		return err
+	})
+	return tx, err
+}
+
+// runOne runs r's function, applies what it wrote to tx, all or nothing, and keeps the answer in
+// r. It returns the number of writes. Its error means that bbolt failed.
+func (d *DB) runOne(tx writingTx, r *request) (writes int, err error) {
+	if r.err = r.ctx.Err(); r.err != nil {
+		return 0, nil
+	}
+	t := &transaction{
+		reader: reader{records: tx.records, now: d.now(), log: d.log},
+		writes: map[string]write{},
+	}
+	r.err = d.call(func() error { return r.fn(t) })
+	t.ended = true
+	if r.err == nil {
+		r.err = t.prepare()
+	}
+	if broken := (*panicError)(nil); errors.As(t.err, &broken) {
+		return 0, broken
+	}
+	if r.err != nil {
+		return 0, nil
+	}
+	return len(t.writes), guard(func() error { return t.apply(tx.index) })
+}
+
+// call runs a caller's function. Its panic is its caller's error, and nobody else's.
+func (d *DB) call(f func() error) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			d.log.Error("a transaction's function panicked", "panic", cause, "stack", string(debug.Stack()))
+			err = fmt.Errorf("%w: the transaction's function panicked: %v", store.ErrUnavailable, cause)
+		}
+	}()
+	return f()
+}

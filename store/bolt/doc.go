@@ -1,0 +1,48 @@
+// Package bolt keeps Tandem's state in one bbolt file on one host.
+//
+// # What an acknowledged Update is worth
+//
+// [DB.Update] returns nil only after the transaction is on stable storage: bbolt writes the
+// changed pages to places that nothing refers to yet, syncs them, writes one of two meta pages
+// (in turn) that refers to them, and syncs again. A crash at any moment leaves the old meta page
+// or the new one, each with a whole tree below it.
+//
+// Two syncs for every login would be slow, so one goroutine, the committer, takes whatever
+// Updates are waiting and commits them as one group. It does not wait for a group to fill: while
+// one commit is under way the next group gathers by itself. Within a group the functions run one
+// after the other. Each writes into a buffer that is applied only if it returns nil, so one that
+// fails undoes nobody else's work; and all of the group hear the outcome only after the commit,
+// because what they read may be what their neighbours wrote.
+//
+// # After a failure
+//
+// A commit that failed is neither there nor not there. A failed fsync is the worst kind: Linux
+// reports it once, drops what it could not write, and the next fsync says that all is well. So
+// after any failed commit, any panic inside bbolt and any page that cannot be read, the store is
+// stopped: everything is refused with the first cause. The first Update, View or Check that
+// comes at least a second later closes the file and opens it again with all the checks of a
+// start, so that a full disk heals when there is space again.
+//
+// Why opening again is safe: the pages of a transaction whose meta page was not written are
+// reachable from nowhere, and whoever takes their place writes them anew, whole. There is one
+// trap. If the meta page was written and its sync failed (or the process was killed between the
+// two), the page cache shows a state that the disk does not have. bbolt would build upon it and
+// overwrite pages which the disk's state, one transaction older, still needs: a power cut then
+// loses acknowledged records. So opening always writes both meta pages again, as they are, and
+// syncs them, before anything is built upon them.
+//
+// # What is checked
+//
+// The file must be a regular file of ours with mode 0600, locked by nobody else. Its structure is
+// checked page by page before bbolt maps it, because bbolt trusts what it reads: a broken page
+// makes it panic, loop, or read outside the map. Both meta pages must be sound: bbolt alone would
+// fall back to the older one in silence and so forget a transaction. Then every record's
+// checksum is checked, and the expiry index against the records. A file that fails is never
+// replaced: that would make every code used lately usable again. The error says what to do.
+//
+// # Layout
+//
+// Three buckets: "about" (the schema's version, the file's time of creation), "records" (key →
+// record, see [encode]) and "expiry" (8 bytes of big-endian Unix nanoseconds, then the key → nothing),
+// from which each commit removes a few records that have expired.
+package bolt

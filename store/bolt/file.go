@@ -1,0 +1,359 @@
+package bolt
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.etcd.io/bbolt"
+	"golang.org/x/sys/unix"
+
+	"tandem/store"
+)
+
+// schema is the version of the buckets' layout that this program writes. Migrations go here.
+const schema = 1
+
+var (
+	aboutBucket   = []byte("about")
+	recordsBucket = []byte("records")
+	expiryBucket  = []byte("expiry")
+
+	schemaKey  = []byte("schema")
+	createdKey = []byte("created")
+)
+
+// lockWait is how long to wait for another process to let go of the file: a daemon that is being
+// restarted may overlap with its predecessor's end.
+const (
+	lockWait  = time.Second
+	lockRetry = 20 * time.Millisecond
+)
+
+const remedy = "restore a backup of it; or move it away on purpose, and a new one is made, " +
+	"with which codes used in the last minutes could be used once more and HOTP counters, " +
+	"throttles and open challenges are forgotten"
+
+// A stateFile is the open file, locked and mapped by bbolt.
+type stateFile struct {
+	path string
+	file *os.File
+	bolt *bbolt.DB
+	// info says which file it is.
+	info os.FileInfo
+	// size is the largest that the file was seen at, in bytes.
+	size atomic.Int64
+	// committed is the number of the last transaction when it was opened.
+	committed int
+	// poisoned: a panic went through bbolt, whose locks may be held for ever.
+	poisoned atomic.Bool
+}
+
+// openFile opens the existing file at path with all checks.
+func openFile(path string) (_ *stateFile, err error) {
+	f, info, err := openOwn(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &stateFile{path: path, file: f, info: info}
+	defer func() {
+		if err != nil {
+			_ = s.close()
+		}
+	}()
+	if err := lock(f); err != nil {
+		return nil, err
+	}
+	// Only now: who held the lock may have replaced or written the file.
+	if err := s.unmoved(); err != nil {
+		return nil, err
+	}
+	if err := s.checkStructure(); err != nil {
+		return nil, err
+	}
+	if s.bolt, err = openBolt(f); err != nil {
+		s.poisoned.Store(true)
+		return nil, fmt.Errorf("state file %s: %w; %s", path, err, remedy)
+	}
+	if err := s.checkContent(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// openOwn opens path for reading and writing if it is a regular file that is ours alone.
+func openOwn(path string) (*os.File, os.FileInfo, error) {
+	// O_NONBLOCK so that a FIFO does not hold us up; it means nothing for a regular file.
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	switch {
+	case errors.Is(err, unix.ELOOP):
+		return nil, nil, fmt.Errorf("state file %s is a symbolic link: name the file itself, so that nobody can point it elsewhere", path)
+	case errors.Is(err, unix.EROFS):
+		return nil, nil, fmt.Errorf("open state file: %w: mount the file system for writing", err)
+	case err != nil:
+		return nil, nil, fmt.Errorf("open state file: %w", err)
+	}
+	info, err := f.Stat()
+	if err == nil {
+		err = own(path, info)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
+}
+
+func own(path string, info os.FileInfo) error {
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("state file %s is not a regular file but %s", path, info.Mode())
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return fmt.Errorf("state file %s has mode %04o: others could read or change it; chmod 0600 %[1]s", path, mode)
+	}
+	if uid := info.Sys().(*syscall.Stat_t).Uid; int(uid) != os.Geteuid() {
+		return fmt.Errorf("state file %s belongs to user %d, and this runs as user %d; chown %[3]d %[1]s", path, uid, os.Geteuid())
+	}
+	if info.Size() == 0 {
+		return fmt.Errorf("state file %s: %w: it is empty; %s", path, store.ErrCorrupt, remedy)
+	}
+	return nil
+}
+
+func lock(f *os.File) error {
+	for deadline := time.Now().Add(lockWait); ; time.Sleep(lockRetry) {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, unix.EINTR):
+		case !errors.Is(err, unix.EWOULDBLOCK):
+			return fmt.Errorf("lock state file %s: %w", f.Name(), err)
+		case time.Now().After(deadline):
+			return fmt.Errorf("state file %s is locked by another process: is another tandemd running? "+
+				"(fuser -v %[1]s names it)", f.Name())
+		}
+	}
+}
+
+// unmoved checks that path still leads to the open file.
+func (s *stateFile) unmoved() error {
+	info, err := os.Lstat(s.path)
+	if err != nil {
+		return fmt.Errorf("the state file is gone while in use: %w; stop tandemd, then %s", err, remedy)
+	}
+	if !os.SameFile(s.info, info) {
+		return fmt.Errorf("state file %s was replaced while in use: "+
+			"put the old one back, or restart tandemd to take up the new one", s.path)
+	}
+	return nil
+}
+
+// whole checks that nobody has cut the file off, because reading the map beyond its end is a fault.
+// It costs a system call, a microsecond.
+func (s *stateFile) whole() error {
+	// The size is loaded first: another goroutine may see the file grow before this one does.
+	size := s.size.Load()
+	info, err := s.file.Stat()
+	if err != nil {
+		return fmt.Errorf("state file: %w", err)
+	}
+	if info.Size() < size {
+		return fmt.Errorf("state file %s: %w: cut off from %d to %d bytes while in use; stop tandemd, then %s",
+			s.path, store.ErrCorrupt, size, info.Size(), remedy)
+	}
+	s.size.CompareAndSwap(size, info.Size())
+	return nil
+}
+
+// checkStructure checks all pages, and puts the state they show on stable storage (see the
+// package's text on failures).
+func (s *stateFile) checkStructure() error {
+	info, err := s.file.Stat()
+	if err != nil {
+		return fmt.Errorf("state file: %w", err)
+	}
+	s.size.Store(info.Size())
+	pageSize, err := checkPages(s.file, info.Size())
+	if err != nil {
+		return fmt.Errorf("state file %s: %w; %s", s.path, err, remedy)
+	}
+	metas := make([]byte, 2*pageSize)
+	if _, err := s.file.ReadAt(metas, 0); err != nil {
+		return fmt.Errorf("read state file: %w", err)
+	}
+	if _, err := s.file.WriteAt(metas, 0); err != nil {
+		return fmt.Errorf("write state file: %w: make it writable and its disk sound", err)
+	}
+	if err := s.file.Sync(); err != nil {
+		return fmt.Errorf("sync state file: %w: its disk must be writable and sound", err)
+	}
+	return nil
+}
+
+// openBolt maps f, which is locked and checked.
+func openBolt(f *os.File) (db *bbolt.DB, err error) {
+	err = guard(func() error {
+		db, err = bbolt.Open(f.Name(), 0o600, &bbolt.Options{
+			OpenFile: func(string, int, os.FileMode) (*os.File, error) { return f, nil },
+			Timeout:  lockWait,
+			NoSync:   false,
+		})
+		return err
+	})
+	return db, err
+}
+
+// checkContent checks the schema, every record, and the expiry index.
+func (s *stateFile) checkContent() error {
+	err := guard(func() error {
+		return s.bolt.View(func(tx *bbolt.Tx) error {
+			s.committed = tx.ID()
+			return checkBuckets(tx)
+		})
+	})
+	if broken := (*panicError)(nil); errors.As(err, &broken) {
+		s.poisoned.Store(true)
+	}
+	switch {
+	case errors.Is(err, store.ErrSchema):
+		return fmt.Errorf("state file %s: %w; run the tandemd that wrote it, or %s", s.path, err, remedy)
+	case err != nil:
+		return fmt.Errorf("state file %s: %w; %s", s.path, err, remedy)
+	}
+	return nil
+}
+
+func checkBuckets(tx *bbolt.Tx) error {
+	about, records, index := tx.Bucket(aboutBucket), tx.Bucket(recordsBucket), tx.Bucket(expiryBucket)
+	if about == nil {
+		return corrupt("it is not a state file of Tandem")
+	}
+	value, _, err := decode(schemaKey, about.Get(schemaKey))
+	if err != nil {
+		return err
+	}
+	switch found, err := strconv.Atoi(string(value)); {
+	case err != nil || found < 1:
+		return corrupt("schema %q is not a version", value)
+	case found > schema:
+		return fmt.Errorf("%w: schema %d, this program knows up to %d", store.ErrSchema, found, schema)
+	}
+	if records == nil || index == nil {
+		return corrupt("a bucket is missing")
+	}
+	expiring := 0
+	if err := records.ForEach(func(key, record []byte) error {
+		_, expiry, err := decode(key, record)
+		if err == nil && expiry != 0 {
+			expiring++
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	if err := index.ForEach(func(entry, _ []byte) error {
+		key, expiry, err := splitIndexKey(entry)
+		if err != nil {
+			return err
+		}
+		record := records.Get(key)
+		if record == nil || !bytes.Equal(record[expiryAt:valueAt], entry[:8]) {
+			return corrupt("expiry entry of %q at %s has no record", key, time.Unix(0, expiry).UTC())
+		}
+		expiring--
+		return nil
+	}); err != nil {
+		return err
+	}
+	if expiring != 0 {
+		return corrupt("%d records are missing in the expiry index", expiring)
+	}
+	return nil
+}
+
+// close waits for transactions that are running and lets go of the file. If bbolt is poisoned it
+// does not wait, and the map stays, because nobody can tell who still reads it.
+func (s *stateFile) close() error {
+	if s.bolt != nil && !s.poisoned.Load() {
+		if err := guard(s.bolt.Close); err != nil {
+			return fmt.Errorf("close state file %s: %w", s.path, err)
+		}
+		return nil
+	}
+	// The map would keep the lock beyond the file's closing.
+	_ = unix.Flock(int(s.file.Fd()), unix.LOCK_UN)
+	_ = s.file.Close()
+	return nil
+}
+
+// createFile makes an empty state file at path, whole or not at all. It returns an error that
+// wraps fs.ErrExist if somebody else was faster.
+func createFile(path string, now time.Time) (err error) {
+	dir := filepath.Dir(path)
+	if info, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
+		return fmt.Errorf("make state file %s: there is no folder %s; "+
+			"mkdir %[2]s, owned by user %d, with mode 0700", path, dir, os.Geteuid())
+	}
+	// CreateTemp gives mode 0600.
+	temp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".new-*")
+	if err != nil {
+		return fmt.Errorf("make state file %s: %w; user %d must be able to write in the folder", path, err, os.Geteuid())
+	}
+	defer func() {
+		if removed := os.Remove(temp.Name()); err == nil && removed != nil {
+			err = fmt.Errorf("make state file %s: %w", path, removed)
+		}
+	}()
+	if err := initialise(temp, now); err != nil {
+		return fmt.Errorf("make state file %s: %w", path, err)
+	}
+	// A link, unlike a rename, never replaces a file that appeared meanwhile.
+	if err := os.Link(temp.Name(), path); err != nil {
+		return fmt.Errorf("make state file: %w", err)
+	}
+	if err := syncDir(dir); err != nil {
+		return fmt.Errorf("make state file %s: %w", path, err)
+	}
+	return nil
+}
+
+// initialise writes an empty store into f, which is empty, syncs and closes it.
+func initialise(f *os.File, now time.Time) error {
+	defer f.Close() //nolint:errcheck // bbolt has closed it; this is for the case that it could not
+	db, err := openBolt(f)
+	if err != nil {
+		return err
+	}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		for _, name := range [][]byte{recordsBucket, expiryBucket} {
+			if _, err := tx.CreateBucket(name); err != nil {
+				return err
+			}
+		}
+		about, err := tx.CreateBucket(aboutBucket)
+		if err != nil {
+			return err
+		}
+		if err := about.Put(schemaKey, encode(schemaKey, strconv.AppendInt(nil, schema, 10), 0)); err != nil {
+			return err
+		}
+		return about.Put(createdKey, encode(createdKey, now.UTC().AppendFormat(nil, time.RFC3339), 0))
+	})
+	return errors.Join(err, db.Close())
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

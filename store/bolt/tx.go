@@ -1,0 +1,173 @@
+package bolt
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"tandem/store"
+)
+
+// sweepAtLeast is how many expired records a commit removes at least, if there are as many. It
+// removes twice as many as it writes, so that removing keeps up with writing.
+const sweepAtLeast = 64
+
+var errEnded = errors.New("transaction used after its function returned")
+
+// A reader reads records as of one moment.
+type reader struct {
+	records *bbolt.Bucket
+	now     time.Time
+	log     *slog.Logger
+	// err is the first read that failed.
+	err   error
+	ended bool
+}
+
+// Get implements [store.Reader].
+func (r *reader) Get(key string) ([]byte, error) {
+	if r.ended {
+		return nil, errEnded
+	}
+	value, expiry, err := r.look([]byte(key))
+	if err != nil {
+		r.err = errors.Join(r.err, err)
+		return nil, err
+	}
+	if expired(expiry, r.now) {
+		return nil, nil
+	}
+	return value, nil
+}
+
+// look reads the record under key, expired or not. The value is the caller's, nil if there is none.
+func (r *reader) look(key []byte) (value []byte, expiry int64, err error) {
+	err = guard(func() error {
+		record := r.records.Get(key)
+		if record == nil {
+			return nil
+		}
+		value, expiry, err = decode(key, record)
+		value = append([]byte{}, value...)
+		return err
+	})
+	if err != nil {
+		r.log.Error("a record of the state file cannot be read", "key", string(key), "error", err)
+		return nil, 0, fmt.Errorf("%w: read %q: %w; %s", store.ErrUnavailable, key, err, remedy)
+	}
+	return value, expiry, nil
+}
+
+// A transaction reads records and buffers what is to be written.
+type transaction struct {
+	reader
+	writes map[string]write
+}
+
+// A write puts value under a key, or deletes the key if value is nil. Was is the expiry of the
+// record that it replaces, 0 if there is none in the index.
+type write struct {
+	value  []byte
+	expiry int64
+	was    int64
+}
+
+// Get implements [store.Reader].
+func (t *transaction) Get(key string) ([]byte, error) {
+	if w, written := t.writes[key]; written && !t.ended {
+		if expired(w.expiry, t.now) {
+			return nil, nil
+		}
+		return bytes.Clone(w.value), nil
+	}
+	return t.reader.Get(key)
+}
+
+// Put implements [store.Tx].
+func (t *transaction) Put(key string, value []byte, ttl time.Duration) {
+	t.writes[key] = write{value: append([]byte{}, value...), expiry: expiryAfter(t.now, ttl)}
+}
+
+// Delete implements [store.Tx].
+func (t *transaction) Delete(key string) { t.writes[key] = write{} }
+
+// prepare checks everything that can be wrong with what the function did, so that the writes of
+// one function are applied whole or not at all.
+func (t *transaction) prepare() error {
+	for key, w := range t.writes {
+		if key == "" || len(key) > store.MaxKey {
+			return fmt.Errorf("put %.40q: a key of %d bytes, want 1 to %d", key, len(key), store.MaxKey)
+		}
+		if len(w.value) > store.MaxValue {
+			return fmt.Errorf("put %q: a value of %d bytes, want at most %d", key, len(w.value), store.MaxValue)
+		}
+		_, was, err := t.look([]byte(key))
+		if err != nil {
+			t.err = errors.Join(t.err, err)
+			break
+		}
+		w.was = was
+		t.writes[key] = w
+	}
+	// A function that went on after a failed read did not know what it decided.
+	return t.err
+}
+
+// apply writes what was prepared into the buckets.
+func (t *transaction) apply(index *bbolt.Bucket) error {
+	for _, name := range slices.Sorted(maps.Keys(t.writes)) {
+		key, w := []byte(name), t.writes[name]
+		if w.was != 0 {
+			if err := index.Delete(indexKey(key, w.was)); err != nil {
+				return err
+			}
+		}
+		if w.value == nil {
+			if err := t.records.Delete(key); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := t.records.Put(key, encode(key, w.value, w.expiry)); err != nil {
+			return err
+		}
+		if w.expiry != 0 {
+			if err := index.Put(indexKey(key, w.expiry), nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// sweep removes up to limit records that have expired.
+func sweep(records, index *bbolt.Bucket, now time.Time, limit int) error {
+	// First find, then delete: deleting moves the cursor.
+	var entries [][]byte
+	cursor := index.Cursor()
+	for entry, _ := cursor.First(); entry != nil && len(entries) < limit; entry, _ = cursor.Next() {
+		_, expiry, err := splitIndexKey(entry)
+		if err != nil {
+			return err
+		}
+		if !expired(expiry, now) {
+			break
+		}
+		entries = append(entries, bytes.Clone(entry))
+	}
+	for _, entry := range entries {
+		if err := index.Delete(entry); err != nil {
+			return err
+		}
+		if err := records.Delete(entry[8:]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

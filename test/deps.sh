@@ -1,0 +1,31 @@
+#!/bin/bash
+# Installs the Debian packages that the tests drive Tandem with. Nothing is started by installing
+# them: the tests start what they need themselves, in folders of their own.
+set -euo pipefail
+
+# program → package
+declare -A need=(
+  [slapd]=slapd [ldapsearch]=ldap-utils [radclient]=freeradius-utils [oathtool]=oathtool
+  [openssl]=openssl [mkfs.ext4]=e2fsprogs [gcc]=gcc [mkpasswd]=whois [argon2]=argon2
+)
+PATH=$PATH:/usr/sbin:/sbin
+missing=()
+for program in "${!need[@]}"; do
+  command -v "$program" >/dev/null || missing+=("${need[$program]}")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+if [ "$(id -u)" -ne 0 ]; then
+  echo "The tests need more programs. As root: apt-get install ${missing[*]}" >&2
+  exit 1
+fi
+echo "Installing ${missing[*]} …"
+# A policy that lets no freshly installed service start, for as long as this runs.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+  printf '#!/bin/sh\nexit 101\n' >$policy
+  chmod 755 $policy
+  trap 'rm -f '$policy EXIT
+fi
+apt-get update -q >/dev/null
+DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" >/dev/null

@@ -1,0 +1,125 @@
+package verify
+
+import (
+	"tandem/internal/secret"
+)
+
+// Attempt is one step of a login as a front door hands it over: the first words of a user, or the
+// answer to a challenge.
+type Attempt struct {
+	// ID names the login in logs and audit; the core makes one up if it is empty, and keeps it over
+	// all steps of one login.
+	ID string
+	// Door is the front door: "radius", "pam" or "admin".
+	Door string
+	// Client is the configured name of the front door's client. A challenge is bound to it.
+	Client string
+	// NAS is what the client says of itself (NAS-Identifier, NAS-IP-Address, host). A challenge is bound to it.
+	NAS string
+	// Source is where the person is, as far as the client says: Calling-Station-Id, PAM_RHOST. May be empty.
+	Source string
+	// Service is what the person wants to use: the PAM service; empty over RADIUS.
+	Service string
+	// User is the name as it was typed, in UTF-8.
+	User string
+	// Secret is what was typed into the password field, in UTF-8: a password, a code, or both.
+	Secret secret.String
+	// Policy names the policy that holds for the client.
+	Policy string
+	// Explain, if not nil, is told each decision as it falls, without secrets. For admins only.
+	Explain func(Decision)
+}
+
+// Decision is one step of an explained attempt.
+type Decision struct {
+	// Step is what was looked at: "user", "throttle", "code" …
+	Step string `json:"step"`
+	// Text says what was found and what follows from it.
+	Text string `json:"text"`
+}
+
+// Outcome is what a step of a login ends with.
+type Outcome int
+
+// The outcomes. The zero value is Reject, so that nothing forgotten lets anybody in.
+const (
+	// Reject: definitely no.
+	Reject Outcome = iota
+	// Accept: yes, and whatever it rests on is on stable storage and in the audit.
+	Accept
+	// Challenge: not yet; Verdict.State and Verdict.Message say how to go on.
+	Challenge
+	// Unavailable: nobody can decide now (directory, store or audit out of reach). Not a yes.
+	Unavailable
+)
+
+// String gives the outcome's name as the audit has it.
+func (o Outcome) String() string {
+	switch o {
+	case Accept:
+		return "accept"
+	case Challenge:
+		return "challenge"
+	case Unavailable:
+		return "unavailable"
+	case Reject:
+	}
+	return "reject"
+}
+
+// Verdict is the core's answer to an Attempt.
+type Verdict struct {
+	Outcome Outcome
+	// Message is for the user: the prompt of a Challenge, the one text of a Reject; else empty.
+	Message string
+	// Echo: what the user answers to Message may be shown while it is typed.
+	Echo bool
+	// State is the opaque handle of a Challenge, at most 64 octets, to be given to Resume once.
+	State []byte
+	// Lifetime is how many seconds State may be answered.
+	Lifetime int
+	// Hold: the answer must not leave before the front door's reject delay is over, counted from
+	// the attempt's arrival, so that its timing tells nothing. Set for every Reject.
+	Hold bool
+	// Reason says why, for logs, audit and admins. It never goes to the user or onto the wire.
+	Reason Reason
+	// AttemptID is Attempt.ID, or the one the core made up.
+	AttemptID string
+}
+
+// Reason is why an attempt ended as it did, in one word for the audit and its reports.
+type Reason string
+
+// The reasons.
+const (
+	ReasonOK             Reason = "ok"
+	ReasonPasswordOnly   Reason = "ok-password-only"
+	ReasonCodeWanted     Reason = "code-wanted"
+	ReasonBadName        Reason = "bad-name"
+	ReasonBadSecret      Reason = "bad-secret"
+	ReasonEmptyPassword  Reason = "empty-password"
+	ReasonUnknownUser    Reason = "unknown-user"
+	ReasonAmbiguousUser  Reason = "ambiguous-user"
+	ReasonNoDevice       Reason = "no-device"
+	ReasonNoUsableDevice Reason = "no-usable-device"
+	ReasonNoCode         Reason = "no-code"
+	ReasonWrongPassword  Reason = "wrong-password"
+	// ReasonWrongEither: in auto mode, the end looked like a code; it was a wrong one, or the password was wrong.
+	ReasonWrongEither   Reason = "wrong-password-or-code"
+	ReasonWrongCode     Reason = "wrong-code"
+	ReasonReplayedCode  Reason = "replayed-code"
+	ReasonClockBehind   Reason = "clock-behind"
+	ReasonResync        Reason = "resync-started"
+	ReasonThrottled     Reason = "throttled"
+	ReasonBadState      Reason = "bad-state"
+	ReasonForeignState  Reason = "foreign-state"
+	ReasonNoPolicy      Reason = "no-policy"
+	ReasonDirectoryDown Reason = "directory-unavailable"
+	ReasonStoreDown     Reason = "store-unavailable"
+	ReasonAuditDown     Reason = "audit-unavailable"
+	// ReasonTooLate: the front door's deadline came first.
+	ReasonTooLate          Reason = "too-late"
+	ReasonOverloaded       Reason = "overloaded"
+	ReasonInternal         Reason = "internal-error"
+	ReasonUnsupportedCreds Reason = "unsupported-credential"
+)

@@ -1,0 +1,231 @@
+package verify
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"tandem/store"
+)
+
+// A State is 16 random octets and 8 octets of a keyed checksum. The random part alone makes it
+// unguessable (it is looked up by its hash); the checksum lets a busy front door tell a State of
+// ours from junk without asking the store.
+const (
+	stateRandom = 16
+	stateSum    = 8
+)
+
+const stateKeyName = "meta/state-key"
+
+// openSession is what an open challenge stands for, as the store keeps it.
+type openSession struct {
+	Attempt string `json:"attempt"`
+	// Account is the user's identifier; empty for the challenge of a user who does not exist.
+	Account string `json:"account"`
+	// User is the name as typed: all that there is of a user who does not exist.
+	User   string `json:"user"`
+	Client string `json:"client"`
+	NAS    string `json:"nas"`
+	Policy string `json:"policy"`
+	// Tries is how many codes may still be tried.
+	Tries int `json:"tries"`
+	// Doomed, if set, is why no answer will do.
+	Doomed Reason `json:"doomed,omitempty"`
+}
+
+// opened is a challenge that is about to be, or was, written.
+type opened struct {
+	state  []byte
+	key    string
+	record []byte
+	retry  bool // it follows a wrong code
+}
+
+// prepareChallenge makes the challenge for s and everything it is bound to.
+func (l *login) prepareChallenge(s openSession) (*opened, error) {
+	s.Attempt, s.User, s.Client, s.NAS, s.Policy = l.ID, l.User, l.Client, l.NAS, l.policy.Name
+	record, err := json.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("encode the challenge: %w", err)
+	}
+	state := make([]byte, stateRandom, stateRandom+stateSum)
+	if _, err := io.ReadFull(l.core.rand, state); err != nil {
+		return nil, fmt.Errorf("read random octets: %w", err)
+	}
+	state = append(state, l.core.stateChecksum(state)...)
+	return &opened{state: state, key: challengeKey(state), record: record}, nil
+}
+
+// openChallenge writes a challenge, together with c, and ends the step with it.
+func (l *login) openChallenge(ctx context.Context, c commit, s openSession) ending {
+	o, err := l.prepareChallenge(s)
+	if err != nil {
+		return unavailable(ReasonInternal, err)
+	}
+	c.open = o
+	if e, ok := l.fail(ctx, c); !ok {
+		return e
+	}
+	l.opened = o
+	l.explain("challenge", "a code is asked for; %s to answer, %d tries", l.policy.LoginTimeout, s.Tries)
+	return ending{outcome: Challenge, reason: ReasonCodeWanted}
+}
+
+// resume takes the answer to the challenge of that state.
+func (l *login) resume(ctx context.Context, state []byte) ending {
+	if e, ok := l.checkInput(); !ok {
+		return e
+	}
+	if !l.core.Plausible(state) {
+		l.explain("challenge", "the state was not made by this service")
+		return reject(ReasonBadState)
+	}
+	key := challengeKey(state)
+	session, e, ok := l.readChallenge(ctx, key)
+	if !ok {
+		return e
+	}
+	l.ID = session.Attempt
+	if session.Client != l.Client || session.NAS != l.NAS {
+		l.explain("challenge", "it was opened by client %q, NAS %q", session.Client, session.NAS)
+		return rejectFor(ReasonForeignState, fmt.Errorf("opened by client %q, NAS %q", session.Client, session.NAS))
+	}
+	if !l.choosePolicy(session.Policy) {
+		return reject(ReasonNoPolicy)
+	}
+	e, found := l.findUser(ctx)
+	switch {
+	case e.outcome == Unavailable:
+		return e
+	case found && l.user.ID != session.Account, !found && (session.Account != "" || session.User != l.User):
+		return rejectFor(ReasonForeignState, fmt.Errorf("opened for %q", session.User))
+	case !found:
+		return l.spendRejected(ctx, key, reject(session.Doomed))
+	}
+	unlock, err := l.core.locks.lock(ctx, l.user.ID)
+	if err != nil {
+		return unavailable(ReasonOverloaded, fmt.Errorf("wait for earlier attempts of this user: %w", err))
+	}
+	defer unlock()
+
+	if session.Doomed != "" {
+		return l.spendRejected(ctx, key, reject(session.Doomed))
+	}
+	if e, ok := l.checkThrottle(ctx); !ok { // a lockout since the challenge was opened counts (CVE-2026-16103)
+		if e.outcome == Reject {
+			return l.spendRejected(ctx, key, e)
+		}
+		return e
+	}
+	if _, e, ok := l.readChallenge(ctx, key); !ok { // an answer that came first has spent it
+		return e
+	}
+	return l.answer(ctx, key, session)
+}
+
+// answer checks the code that answers session.
+func (l *login) answer(ctx context.Context, key string, session openSession) ending {
+	f, err := l.checkCode(ctx, l.Secret.Reveal())
+	if err != nil {
+		return unavailable(ReasonInternal, err)
+	}
+	if f.Result == Match {
+		return l.accept(ctx, ReasonOK, commit{spend: key, claim: &f.Claim, notes: f.Notes})
+	}
+	if session.Tries <= 1 {
+		return l.failCode(ctx, f, commit{spend: key})
+	}
+	session.Tries--
+	next, err := l.prepareChallenge(session)
+	if err != nil {
+		return unavailable(ReasonInternal, err)
+	}
+	next.retry = true
+	e := l.failCode(ctx, f, commit{spend: key, open: next})
+	if e.outcome == Reject && e.reason != ReasonBadState {
+		l.opened, e.outcome = next, Challenge
+		l.explain("challenge", "asked again; %d tries left", session.Tries)
+	}
+	return e
+}
+
+// spendRejected uses the challenge up, so that it cannot be tried again, and ends with e.
+func (l *login) spendRejected(ctx context.Context, key string, e ending) ending {
+	if failed, ok := l.fail(ctx, commit{spend: key}); !ok {
+		return failed
+	}
+	return e
+}
+
+func (l *login) readChallenge(ctx context.Context, key string) (s openSession, e ending, ok bool) {
+	err := l.core.store.View(ctx, func(r store.Reader) error {
+		record, err := r.Get(key)
+		if err != nil {
+			return err
+		}
+		if record == nil {
+			return errSpent
+		}
+		if err := json.Unmarshal(record, &s); err != nil {
+			return fmt.Errorf("%w: decode the challenge: %w", store.ErrCorrupt, err)
+		}
+		return nil
+	})
+	switch {
+	case errors.Is(err, errSpent):
+		l.explain("challenge", "%v", errSpent)
+		return s, rejectFor(ReasonBadState, errSpent), false
+	case err != nil:
+		l.explain("challenge", "the store cannot be read: %v", err)
+		return s, unavailable(ReasonStoreDown, err), false
+	}
+	return s, ending{}, true
+}
+
+// Plausible reports whether state carries our checksum. It asks nobody and proves nothing about the
+// challenge: it only lets a front door serve answers to challenges first.
+func (c *Core) Plausible(state []byte) bool {
+	return len(state) == stateRandom+stateSum &&
+		hmac.Equal(c.stateChecksum(state[:stateRandom]), state[stateRandom:])
+}
+
+func (c *Core) stateChecksum(random []byte) []byte {
+	m := hmac.New(sha256.New, c.stateKey)
+	m.Write(random)
+	return m.Sum(nil)[:stateSum]
+}
+
+// challengeKey hides the state in the store: who reads the file cannot answer a challenge.
+func challengeKey(state []byte) string {
+	h := sha256.Sum256(state)
+	return "challenge/" + hex.EncodeToString(h[:16])
+}
+
+// loadStateKey reads the key of the checksum, the same for every node of one store.
+func loadStateKey(ctx context.Context, s store.Store, random io.Reader) ([]byte, error) {
+	fresh := make([]byte, 32)
+	if _, err := io.ReadFull(random, fresh); err != nil {
+		return nil, err
+	}
+	key := fresh
+	err := s.Update(ctx, func(tx store.Tx) error {
+		held, err := tx.Get(stateKeyName)
+		if err != nil {
+			return err
+		}
+		if len(held) == len(fresh) {
+			key = held
+			return nil
+		}
+		key = fresh
+		tx.Put(stateKeyName, fresh, 0)
+		return nil
+	})
+	return key, err
+}

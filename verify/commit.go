@@ -1,0 +1,105 @@
+package verify
+
+import (
+	"context"
+	"errors"
+
+	"tandem/store"
+)
+
+// commit is what one step of a login writes: all of it, or nothing.
+type commit struct {
+	spend   string // key of the challenge that is answered; it must still stand
+	open    *opened
+	claim   *Claim
+	notes   []Note
+	failure bool // count it against the user
+	success bool // forgive this source's failures, and remember the source
+}
+
+var (
+	errSpent     = errors.New("the challenge is unknown, was answered already, or has expired")
+	errUsed      = errors.New("the code has been used")
+	errThrottled = errors.New("too many failures meanwhile")
+)
+
+// write runs the commit. What it decides on is read in the same transaction, so that no other
+// attempt, on this node or another, can come between.
+func (l *login) write(ctx context.Context, c commit) error {
+	return l.core.store.Update(ctx, func(tx store.Tx) error {
+		now := l.core.now()
+		if c.spend != "" {
+			held, err := tx.Get(c.spend)
+			if err != nil {
+				return err
+			}
+			if held == nil {
+				return errSpent
+			}
+			tx.Delete(c.spend)
+		}
+		if c.success {
+			until, err := l.setup.Throttle.refusedUntil(tx, l.user.ID, l.sourceKey(), now)
+			if err != nil {
+				return err
+			}
+			if !until.IsZero() {
+				return errThrottled
+			}
+			l.setup.Throttle.succeed(tx, l.user.ID, l.sourceKey(), now)
+		}
+		if c.claim != nil {
+			if err := raiseMark(tx, l.user.ID, *c.claim); err != nil {
+				return err
+			}
+		}
+		for _, n := range c.notes {
+			putNote(tx, l.user.ID, n)
+		}
+		if c.failure {
+			if err := l.setup.Throttle.fail(tx, l.user.ID, l.sourceKey(), now); err != nil {
+				return err
+			}
+		}
+		if c.open != nil {
+			tx.Put(c.open.key, c.open.record, l.policy.LoginTimeout)
+		}
+		return nil
+	})
+}
+
+// accept commits everything that a yes rests on. Only after that is it a yes.
+func (l *login) accept(ctx context.Context, r Reason, c commit) ending {
+	c.success = true
+	err := l.write(ctx, c)
+	switch {
+	case err == nil:
+		l.explain("claim", "recorded on stable storage: accepted")
+		return ending{outcome: Accept, reason: r}
+	case errors.Is(err, errUsed):
+		l.explain("claim", "another attempt was faster with the same code")
+		return reject(ReasonReplayedCode)
+	case errors.Is(err, errSpent):
+		l.explain("claim", "%v", err)
+		return rejectFor(ReasonBadState, err)
+	case errors.Is(err, errThrottled):
+		l.explain("claim", "%v", err)
+		return reject(ReasonThrottled)
+	}
+	l.explain("claim", "the store did not take it, so nobody is let in: %v", err)
+	return unavailable(ReasonStoreDown, err)
+}
+
+// fail commits what a no leaves behind; ok is false if it could not be kept: then there is no
+// definite answer at all, for a failure that is not counted would be a free guess.
+func (l *login) fail(ctx context.Context, c commit) (e ending, ok bool) {
+	err := l.write(ctx, c)
+	switch {
+	case err == nil:
+		return ending{}, true
+	case errors.Is(err, errSpent):
+		return rejectFor(ReasonBadState, err), false
+	}
+	l.explain("throttle", "the store did not take the failure: %v", err)
+	return unavailable(ReasonStoreDown, err), false
+}

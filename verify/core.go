@@ -1,0 +1,224 @@
+package verify
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"tandem/store"
+	"tandem/verify/policy"
+)
+
+// Setup is what a reload exchanges: where users come from and what is asked of them.
+type Setup struct {
+	Directory Directory
+	// Factors in the order in which a code is tried against them.
+	Factors []Factor
+	// Policies by name.
+	Policies map[string]*policy.Policy
+	Throttle Throttle
+}
+
+// Config is what lives as long as the Core.
+type Config struct {
+	Store store.Store
+	Audit Auditor
+	Log   *slog.Logger
+	// Now and Rand are the system's if nil.
+	Now  func() time.Time
+	Rand io.Reader
+}
+
+// Core verifies logins. Its methods may be called by many goroutines at once; attempts of one user
+// are served one after the other.
+type Core struct {
+	store    store.Store
+	audit    Auditor
+	log      *slog.Logger
+	now      func() time.Time
+	rand     io.Reader
+	stateKey []byte
+	locks    userLocks
+
+	mu      sync.Mutex // guards running
+	running *running
+}
+
+// running is a Setup and the attempts that still use it.
+type running struct {
+	Setup
+	attempts sync.WaitGroup
+}
+
+// New makes a Core. It reads, and at the very first start writes, the key that marks the states of
+// challenges as this store's.
+func New(ctx context.Context, c Config, s Setup) (*Core, error) {
+	core := &Core{store: c.Store, audit: c.Audit, log: c.Log, now: c.Now, rand: c.Rand, running: &running{Setup: s}}
+	if core.now == nil {
+		core.now = time.Now
+	}
+	if core.rand == nil {
+		core.rand = rand.Reader
+	}
+	key, err := loadStateKey(ctx, core.store, core.rand)
+	if err != nil {
+		return nil, fmt.Errorf("read the challenge key from the store: %w", err)
+	}
+	core.stateKey = key
+	return core, nil
+}
+
+// Swap lets every attempt from now on use s, and returns when the last attempt that uses the Setup
+// before has ended, or with ctx's error: then the old Setup may still be in use.
+func (c *Core) Swap(ctx context.Context, s Setup) error {
+	c.mu.Lock()
+	old := c.running
+	c.running = &running{Setup: s}
+	c.mu.Unlock()
+
+	done := make(chan struct{})
+	go func() { // ends with the last attempt, and each attempt has a deadline
+		old.attempts.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// acquire returns the Setup in force; release must be called when the attempt has ended.
+func (c *Core) acquire() (s *Setup, release func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := c.running
+	r.attempts.Add(1)
+	return &r.Setup, r.attempts.Done
+}
+
+// Ready returns nil if the core could decide now: its store serves and, as far as it knows without
+// asking, its directory does.
+func (c *Core) Ready(ctx context.Context) error {
+	if err := c.store.Check(ctx); err != nil {
+		return err
+	}
+	s, release := c.acquire()
+	defer release()
+	if d, ok := s.Directory.(interface{ Ready() error }); ok {
+		return d.Ready()
+	}
+	return nil
+}
+
+// Start begins a login.
+func (c *Core) Start(ctx context.Context, a Attempt) Verdict {
+	return c.step(ctx, a, "start", (*login).start)
+}
+
+// Resume goes on with a login whose challenge has been answered: state is Verdict.State, and
+// a.Secret is the answer.
+func (c *Core) Resume(ctx context.Context, state []byte, a Attempt) Verdict {
+	return c.step(ctx, a, "answer", func(l *login, ctx context.Context) ending { return l.resume(ctx, state) })
+}
+
+// step runs one step of a login between acquiring the Setup and writing the audit record.
+func (c *Core) step(ctx context.Context, a Attempt, name string, run func(*login, context.Context) ending) Verdict {
+	began := c.now()
+	setup, release := c.acquire()
+	defer release()
+
+	l := &login{core: c, setup: setup, Attempt: a}
+	if l.ID == "" {
+		l.ID = c.newID()
+	}
+	end := run(l, ctx)
+	if end.outcome == Unavailable && ctx.Err() != nil {
+		end.reason = ReasonTooLate // whatever was being waited for is not to blame
+	}
+	v := l.verdict(end)
+
+	record := Record{
+		Time: began.UTC(), ID: l.ID, Step: name,
+		User: a.User, Door: a.Door, Client: a.Client, NAS: a.NAS, Source: a.Source, Service: a.Service,
+		Factors: l.tried, Device: l.device,
+		Outcome: v.Outcome.String(), Reason: v.Reason,
+		DurationMS: float64(c.now().Sub(began).Microseconds()) / 1000,
+	}
+	if l.user != nil {
+		record.Account, record.AccountID = l.user.Name, l.user.ID
+	}
+	if l.policy != nil {
+		record.Policy, record.Mode = l.policy.Name, string(l.policy.Mode)
+	}
+	if end.err != nil {
+		record.Detail = end.err.Error()
+	}
+	if err := c.audit.Record(record); err != nil {
+		// What cannot be recorded did not happen; a code that was claimed stays claimed.
+		c.log.Error("the audit record could not be written; the attempt is rejected", "attempt", l.ID, "err", err)
+		l.explain("audit", "the record could not be written: %v", err)
+		return l.verdict(ending{outcome: Reject, reason: ReasonAuditDown})
+	}
+	c.logStep(record)
+	return v
+}
+
+func (c *Core) logStep(r Record) {
+	level := slog.LevelInfo
+	switch {
+	case r.Outcome == Unavailable.String():
+		level = slog.LevelError
+	case r.Reason == ReasonClockBehind:
+		level = slog.LevelError
+	}
+	c.log.Log(context.Background(), level, "login "+r.Outcome, "attempt", r.ID, "step", r.Step, "reason", r.Reason,
+		"user", r.User, "door", r.Door, "client", r.Client, "source", r.Source, "policy", r.Policy, "detail", r.Detail)
+}
+
+func (c *Core) newID() string {
+	var b [8]byte
+	if _, err := io.ReadFull(c.rand, b[:]); err != nil {
+		return "unnamed"
+	}
+	return hex.EncodeToString(b[:])
+}
+
+// Unlock empties the throttle of the user of that name, so that the next attempt is looked at again.
+// It returns the directory's name for the user, and until when attempts from a source that has not
+// logged in lately would have been refused (zero if they were not).
+func (c *Core) Unlock(ctx context.Context, name string) (account string, until time.Time, err error) {
+	setup, release := c.acquire()
+	defer release()
+	if err := checkName(name); err != nil {
+		return "", time.Time{}, err
+	}
+	user, err := setup.Directory.Lookup(ctx, name)
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("look up %q: %w", name, err)
+	}
+	unlock, err := c.locks.lock(ctx, user.ID)
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("wait for the attempts of %q: %w", name, err)
+	}
+	defer unlock()
+	err = c.store.Update(ctx, func(tx store.Tx) error {
+		var err error
+		until, err = setup.Throttle.reset(tx, user.ID, c.now())
+		return err
+	})
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("empty the throttle of %q: %w", name, err)
+	}
+	return user.Name, until, nil
+}
+
+// errInput marks what is wrong with the attempt itself.
+var errInput = errors.New("bad input")

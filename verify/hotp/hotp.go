@@ -1,0 +1,117 @@
+// Package hotp checks counter-based one-time passwords (RFC 4226).
+//
+// The counter is the mark kept in the store: the highest one accepted. The directory's counter is
+// only where a new device begins; a lower one never moves the mark back.
+package hotp
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"tandem/directory"
+	"tandem/verify"
+	"tandem/verify/oath"
+)
+
+// resyncTime is how long the first of two codes in a row waits for the second.
+const resyncTime = 10 * time.Minute
+
+// Config holds what a device that says nothing uses, and the windows.
+type Config struct {
+	oath.Settings
+	// LookAhead is how many codes the device may be ahead of us (s in RFC 4226 §7.2).
+	LookAhead int
+	// ResyncWindow is how many counters beyond the look-ahead window are searched for the first of
+	// two codes in a row (RFC 4226 §7.4); 0: no resynchronisation.
+	ResyncWindow int
+}
+
+// Factor is the HOTP factor.
+type Factor struct{ config Config }
+
+var _ verify.Factor = (*Factor)(nil)
+
+// New makes the factor.
+func New(c Config) *Factor { return &Factor{config: c} }
+
+// Name implements [verify.Factor].
+func (*Factor) Name() string { return "hotp" }
+
+// Shapes implements [verify.Factor].
+func (f *Factor) Shapes(u *directory.User) []verify.Shape {
+	return f.config.Shapes(u, directory.TypeHOTP)
+}
+
+// Check implements [verify.Factor]: any of the user's HOTP devices may answer.
+func (f *Factor) Check(_ context.Context, u *directory.User, code string, marks verify.Marks) (verify.Finding, error) {
+	return f.config.Any(u, directory.TypeHOTP, code, func(d directory.Device) (verify.Finding, error) {
+		return f.checkDevice(d, code, marks)
+	})
+}
+
+func (f *Factor) checkDevice(d directory.Device, code string, marks verify.Marks) (verify.Finding, error) {
+	key := "hotp/" + d.Fingerprint("hotp")
+	mark, marked, err := marks.Mark(key)
+	if err != nil {
+		return verify.Finding{}, err
+	}
+	next := d.Counter
+	if marked {
+		next = max(next, mark+1)
+	}
+	window := uint64(f.config.LookAhead) + 1
+
+	if counter, ok, err := f.find(d, code, next, window); err != nil || ok {
+		return verify.Finding{
+			Result: verify.Match, Device: d.Name, Claim: verify.Claim{Key: key, Value: counter},
+			Detail: fmt.Sprintf("%d ahead", counter-next),
+		}, err
+	}
+	behind := min(next, window)
+	if _, ok, err := f.find(d, code, next-behind, behind); err != nil || ok {
+		return verify.Finding{Result: verify.Used, Device: d.Name}, err
+	}
+	if f.config.ResyncWindow == 0 {
+		return verify.Finding{}, nil
+	}
+	return f.resync(d, code, marks, key, next)
+}
+
+// resync looks for two codes in a row beyond the look-ahead window: the first is noted and rejected,
+// the second, if it comes soon, is a match and moves the counter.
+func (f *Factor) resync(d directory.Device, code string, marks verify.Marks, key string, next uint64) (verify.Finding, error) {
+	note := key + "/resync"
+	first, noted, err := marks.Mark(note)
+	if err != nil {
+		return verify.Finding{}, err
+	}
+	if noted && first >= next {
+		if ok, err := f.config.Matches(d, first+1, code); err != nil || ok {
+			return verify.Finding{
+				Result: verify.Match, Device: d.Name, Claim: verify.Claim{Key: key, Value: first + 1},
+				Notes:  []verify.Note{{Key: note}},
+				Detail: fmt.Sprintf("resynchronised, %d ahead", first+1-next),
+			}, err
+		}
+	}
+	counter, ok, err := f.find(d, code, next+uint64(f.config.LookAhead)+1, uint64(f.config.ResyncWindow))
+	if err != nil || !ok {
+		return verify.Finding{}, err
+	}
+	return verify.Finding{
+		Result: verify.Resync, Device: d.Name,
+		Notes:  []verify.Note{{Key: note, Value: counter, For: resyncTime}},
+		Detail: fmt.Sprintf("%d ahead", counter-next),
+	}, nil
+}
+
+// find looks for code among n counters from first on.
+func (f *Factor) find(d directory.Device, code string, first, n uint64) (counter uint64, ok bool, err error) {
+	for counter = first; counter < first+n; counter++ {
+		if ok, err := f.config.Matches(d, counter, code); ok || err != nil {
+			return counter, ok, err
+		}
+	}
+	return 0, false, nil
+}

@@ -1,0 +1,379 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"tandem/directory"
+	"tandem/store"
+	"tandem/verify/policy"
+)
+
+// Limits of what a front door may hand over, in octets. RFC 2865 §5.1 and §5.2 allow less.
+const (
+	maxName   = 253
+	maxSecret = 1024
+)
+
+// login is one step of one login on its way to a verdict.
+type login struct {
+	Attempt
+	core  *Core
+	setup *Setup
+
+	policy *policy.Policy
+	user   *directory.User
+	tried  []string // factors a code was tried against
+	device string   // the device whose code matched
+	opened *opened  // the challenge this step ended with
+}
+
+// ending is how a step ended, before it is put into words.
+type ending struct {
+	outcome Outcome
+	reason  Reason
+	err     error // for the audit's detail
+}
+
+func reject(r Reason) ending { return ending{outcome: Reject, reason: r} }
+func unavailable(r Reason, err error) ending {
+	return ending{outcome: Unavailable, reason: r, err: err}
+}
+
+func rejectFor(r Reason, detail error) ending { return ending{outcome: Reject, reason: r, err: detail} }
+
+// verdict puts an ending into the words of the policy.
+func (l *login) verdict(e ending) Verdict {
+	v := Verdict{Outcome: e.outcome, Reason: e.reason, AttemptID: l.ID}
+	texts := policy.Texts{Reject: policy.DefaultReject}
+	if l.policy != nil {
+		texts = l.policy.Texts
+	}
+	switch e.outcome {
+	case Accept:
+	case Challenge:
+		v.State, v.Lifetime = l.opened.state, int(l.policy.LoginTimeout/time.Second)
+		v.Message = texts.Prompt
+		if l.opened.retry {
+			v.Message = texts.Retry
+		}
+		// A challenge that must not tell whether the password was right must not tell by its timing.
+		v.Hold = l.policy.HideFirstFactor
+	case Reject, Unavailable:
+		v.Message, v.Hold = texts.Reject, true
+	}
+	return v
+}
+
+func (l *login) explain(step, format string, args ...any) {
+	if l.Explain != nil {
+		l.Explain(Decision{Step: step, Text: fmt.Sprintf(format, args...)})
+	}
+}
+
+// start takes the first words of a user.
+func (l *login) start(ctx context.Context) ending {
+	if e, ok := l.checkInput(); !ok {
+		return e
+	}
+	if !l.choosePolicy(l.Policy) {
+		return reject(ReasonNoPolicy)
+	}
+	if e, ok := l.findUser(ctx); !ok {
+		return l.hide(ctx, e)
+	}
+	unlock, err := l.core.locks.lock(ctx, l.user.ID)
+	if err != nil {
+		return unavailable(ReasonOverloaded, fmt.Errorf("wait for earlier attempts of this user: %w", err))
+	}
+	defer unlock()
+	if e, ok := l.checkThrottle(ctx); !ok {
+		return l.hide(ctx, e)
+	}
+
+	if l.policy.Mode != policy.CodeOnly && !l.user.HasDevices() && l.policy.NoDevice == policy.NoDevicePassword {
+		return l.passwordAlone(ctx)
+	}
+	if !l.servable() {
+		return l.hide(ctx, l.noDevice())
+	}
+	switch l.policy.Mode {
+	case policy.Append:
+		return l.append(ctx)
+	case policy.CodeOnly:
+		return l.codeOnly(ctx)
+	case policy.Challenge:
+		return l.hide(ctx, l.challenge(ctx))
+	case policy.Auto:
+		return l.auto(ctx)
+	}
+	return rejectFor(ReasonNoPolicy, fmt.Errorf("policy %q has the unknown mode %q", l.policy.Name, l.policy.Mode))
+}
+
+// checkInput refuses what no directory and no log should ever see.
+func (l *login) checkInput() (ending, bool) {
+	if err := checkName(l.User); err != nil {
+		l.explain("user", "%v", err)
+		return rejectFor(ReasonBadName, err), false
+	}
+	typed := l.Secret.Reveal()
+	switch {
+	case typed == "":
+		l.explain("password", "nothing was typed")
+		return reject(ReasonEmptyPassword), false
+	case len(typed) > maxSecret, !utf8.ValidString(typed), strings.ContainsRune(typed, 0):
+		l.explain("password", "too long, not UTF-8, or it holds a NUL")
+		return reject(ReasonBadSecret), false
+	}
+	return ending{}, true
+}
+
+// checkName accepts names that can be looked up and logged: non-empty UTF-8 of at most 253 octets
+// without control characters.
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("%w: the user name is empty", errInput)
+	case len(name) > maxName:
+		return fmt.Errorf("%w: the user name has %d octets, at most %d are taken", errInput, len(name), maxName)
+	case !utf8.ValidString(name):
+		return fmt.Errorf("%w: the user name is not UTF-8 (does the client need charset = \"latin-1\"?)", errInput)
+	case strings.ContainsFunc(name, unicode.IsControl):
+		return fmt.Errorf("%w: the user name holds a control character", errInput)
+	}
+	return nil
+}
+
+func (l *login) choosePolicy(name string) bool {
+	p, ok := l.setup.Policies[name]
+	if !ok {
+		l.explain("policy", "there is no policy %q", name)
+		return false
+	}
+	l.policy = p
+	l.explain("policy", "%s: mode %s", p.Name, p.Mode)
+	return true
+}
+
+// findUser turns the name as typed into the directory's entry. From here on only the entry's
+// identifier is a key.
+func (l *login) findUser(ctx context.Context) (ending, bool) {
+	u, err := l.setup.Directory.Lookup(ctx, l.User)
+	switch {
+	case errors.Is(err, directory.ErrNoUser):
+		l.explain("user", "the directory has no user %q", l.User)
+		return reject(ReasonUnknownUser), false
+	case errors.Is(err, directory.ErrAmbiguous):
+		l.explain("user", "the directory has more than one user %q", l.User)
+		return reject(ReasonAmbiguousUser), false
+	case err != nil:
+		l.explain("user", "the directory cannot be asked: %v", err)
+		return unavailable(ReasonDirectoryDown, err), false
+	case u.ID == "":
+		err := fmt.Errorf("the entry of %q has no identifier to keep state under", l.User)
+		l.explain("user", "%v", err)
+		return unavailable(ReasonDirectoryDown, err), false
+	}
+	l.user = u
+	l.explain("user", "%s (id %s, groups %s)", u.Name, u.ID, strings.Join(u.Groups, ", "))
+	for _, p := range u.Skipped {
+		l.core.log.Warn("a device cannot be used", "attempt", l.ID, "user", u.Name, "device", p.Device, "why", p.Why)
+		l.explain("devices", "%s cannot be used: %s", p.Device, p.Why)
+	}
+	for _, d := range u.Devices {
+		if d.Weak {
+			l.core.log.Warn("a device's secret has fewer than 128 bits (RFC 4226 §4): replace the token", "user", u.Name, "device", d.Name)
+			l.explain("devices", "%q has a secret of fewer than 128 bits", d.Name)
+		}
+	}
+	return ending{}, true
+}
+
+func (l *login) checkThrottle(ctx context.Context) (ending, bool) {
+	var until time.Time
+	err := l.core.store.View(ctx, func(r store.Reader) error {
+		var err error
+		until, err = l.setup.Throttle.refusedUntil(r, l.user.ID, l.sourceKey(), l.core.now())
+		return err
+	})
+	switch {
+	case err != nil:
+		l.explain("throttle", "the store cannot be read: %v", err)
+		return unavailable(ReasonStoreDown, err), false
+	case !until.IsZero():
+		l.explain("throttle", "too many failures: refused until %s (`tandem unlock %s` ends it)", until.Format(time.TimeOnly), l.user.Name)
+		return rejectFor(ReasonThrottled, fmt.Errorf("refused until %s", until.UTC().Format(time.RFC3339))), false
+	}
+	l.explain("throttle", "not throttled")
+	return ending{}, true
+}
+
+// sourceKey is where failures and successes of this person's place are counted. A client that does
+// not say where the person is counts as one place.
+func (l *login) sourceKey() string {
+	if s := strings.ToLower(strings.TrimSpace(l.Source)); s != "" {
+		return "at:" + s
+	}
+	return "client:" + l.Client
+}
+
+// servable reports whether any factor can check a code of the user's.
+func (l *login) servable() bool {
+	for _, f := range l.setup.Factors {
+		if len(f.Shapes(l.user)) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *login) noDevice() ending {
+	if !l.user.HasDevices() {
+		l.explain("devices", "the user has no device, and the policy says reject")
+		return reject(ReasonNoDevice)
+	}
+	why := make([]string, 0, len(l.user.Skipped)+len(l.user.Devices))
+	for _, p := range l.user.Skipped {
+		why = append(why, p.Device+": "+p.Why)
+	}
+	for _, d := range l.user.Devices {
+		why = append(why, fmt.Sprintf("%q: no factor checks devices of type %s", d.Name, d.Type))
+	}
+	err := errors.New(strings.Join(why, "; "))
+	l.explain("devices", "none of the user's devices can be used: %v", err)
+	return rejectFor(ReasonNoUsableDevice, err)
+}
+
+// append: the field holds password and code. The code is looked at first, so that a wrong one
+// never reaches the directory's password check; it is claimed last.
+func (l *login) append(ctx context.Context) ending {
+	c, found, err := l.checkAppended(ctx)
+	if err != nil {
+		return unavailable(ReasonInternal, err)
+	}
+	if !found {
+		l.explain("code", "no code can be split off what was typed")
+		return reject(ReasonNoCode)
+	}
+	if c.Result != Match {
+		return l.failCode(ctx, c.Finding, commit{})
+	}
+	return l.passwordThenClaim(ctx, c)
+}
+
+// auto: append if a right code can be split off, else the whole field is the password.
+func (l *login) auto(ctx context.Context) ending {
+	c, found, err := l.checkAppended(ctx)
+	if err != nil {
+		return unavailable(ReasonInternal, err)
+	}
+	if !found || c.Result == NoMatch {
+		// The password may end in digits that are no code: only a right code decides for append.
+		l.explain("code", "no right code can be split off: the field is taken as the password")
+		e := l.challenge(ctx)
+		if found && e.reason == ReasonWrongPassword {
+			e.reason = ReasonWrongEither
+		}
+		return e
+	}
+	if c.Result != Match {
+		return l.failCode(ctx, c.Finding, commit{})
+	}
+	return l.passwordThenClaim(ctx, c)
+}
+
+func (l *login) passwordThenClaim(ctx context.Context, c appended) ending {
+	if e, ok := l.checkPassword(ctx, c.password); !ok {
+		return e
+	}
+	return l.accept(ctx, ReasonOK, commit{claim: &c.Claim, notes: c.Notes})
+}
+
+// codeOnly: the client has checked the password; the field is the code.
+func (l *login) codeOnly(ctx context.Context) ending {
+	f, err := l.checkCode(ctx, l.Secret.Reveal())
+	if err != nil {
+		return unavailable(ReasonInternal, err)
+	}
+	if f.Result != Match {
+		return l.failCode(ctx, f, commit{})
+	}
+	return l.accept(ctx, ReasonOK, commit{claim: &f.Claim, notes: f.Notes})
+}
+
+// challenge: the field is the password; a right one opens a challenge for the code.
+func (l *login) challenge(ctx context.Context) ending {
+	if e, ok := l.checkPassword(ctx, l.Secret.Reveal()); !ok {
+		return e
+	}
+	return l.openChallenge(ctx, commit{}, openSession{Account: l.user.ID, Tries: l.policy.Tries})
+}
+
+func (l *login) passwordAlone(ctx context.Context) ending {
+	l.explain("devices", "the user has no device, and the policy takes the password alone")
+	if e, ok := l.checkPassword(ctx, l.Secret.Reveal()); !ok {
+		return e
+	}
+	return l.accept(ctx, ReasonPasswordOnly, commit{})
+}
+
+// hide turns a definite no into a challenge that cannot be answered, where the policy wants nobody
+// to learn whether the first factor was right.
+func (l *login) hide(ctx context.Context, e ending) ending {
+	if e.outcome != Reject || !l.policy.HideFirstFactor || l.policy.Mode != policy.Challenge {
+		return e
+	}
+	l.explain("challenge", "the policy hides the first factor: a challenge is opened that no code can answer")
+	s := openSession{Doomed: e.reason}
+	if l.user != nil {
+		s.Account = l.user.ID
+	}
+	opened := l.openChallenge(ctx, commit{}, s)
+	if opened.outcome == Challenge {
+		opened.reason = e.reason // the audit knows at once
+	}
+	return opened
+}
+
+// checkPassword asks the directory. A wrong password counts as a failure; an unknown answer does not.
+func (l *login) checkPassword(ctx context.Context, password string) (ending, bool) {
+	if password == "" { // what the split left over (CVE-2014-7828)
+		l.explain("password", "nothing is left for the password")
+		return reject(ReasonEmptyPassword), false
+	}
+	err := l.setup.Directory.CheckPassword(ctx, l.user, password)
+	switch {
+	case err == nil:
+		l.explain("password", "right")
+		return ending{}, true
+	case errors.Is(err, directory.ErrWrongPassword):
+		l.explain("password", "wrong: %v", err)
+		if e, ok := l.fail(ctx, commit{failure: true}); !ok {
+			return e, false
+		}
+		return rejectFor(ReasonWrongPassword, err), false
+	}
+	l.explain("password", "the directory cannot be asked: %v", err)
+	return unavailable(ReasonDirectoryDown, err), false
+}
+
+// failCode ends a step whose code was not accepted: it is counted if it was a guess, and c (a
+// challenge to spend or to open anew) goes into the same transaction.
+func (l *login) failCode(ctx context.Context, f Finding, c commit) ending {
+	reasons := map[Result]Reason{NoMatch: ReasonWrongCode, Used: ReasonReplayedCode, ClockBehind: ReasonClockBehind, Resync: ReasonResync}
+	c.failure = f.Result == NoMatch || f.Result == Resync
+	c.notes = append(c.notes, f.Notes...)
+	if e, ok := l.fail(ctx, c); !ok {
+		return e
+	}
+	e := reject(reasons[f.Result])
+	if f.Detail != "" {
+		e.err = errors.New(f.Detail)
+	}
+	return e
+}

@@ -1,0 +1,57 @@
+package verify
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"net/url"
+
+	"tandem/store"
+)
+
+// userKey is a user's identifier as part of a key: no identifier can be made to look like another
+// one's key, however long or odd it is.
+func userKey(id string) string {
+	if k := url.PathEscape(id); len(k) <= 128 {
+		return k
+	}
+	h := sha256.Sum256([]byte(id))
+	return "sha256:" + hex.EncodeToString(h[:])
+}
+
+func markKey(user, key string) string { return "mark/" + userKey(user) + "/" + key }
+
+func readMark(r store.Reader, user, key string) (value uint64, ok bool, err error) {
+	b, err := r.Get(markKey(user, key))
+	switch {
+	case err != nil:
+		return 0, false, err
+	case b == nil:
+		return 0, false, nil
+	case len(b) != 8:
+		return 0, false, fmt.Errorf("%w: the mark of user %q has %d octets instead of 8", store.ErrCorrupt, user, len(b))
+	}
+	return binary.BigEndian.Uint64(b), true, nil
+}
+
+// raiseMark is the compare-and-set that makes a code single-use: marks only ever grow.
+func raiseMark(tx store.Tx, user string, c Claim) error {
+	held, ok, err := readMark(tx, user, c.Key)
+	if err != nil {
+		return err
+	}
+	if ok && c.Value <= held {
+		return errUsed
+	}
+	tx.Put(markKey(user, c.Key), binary.BigEndian.AppendUint64(nil, c.Value), 0)
+	return nil
+}
+
+func putNote(tx store.Tx, user string, n Note) {
+	if n.For <= 0 {
+		tx.Delete(markKey(user, n.Key))
+		return
+	}
+	tx.Put(markKey(user, n.Key), binary.BigEndian.AppendUint64(nil, n.Value), n.For)
+}

@@ -1,0 +1,43 @@
+// Package verify is the core of Tandem: it takes one login from its first word to a verdict.
+//
+// Front doors turn packets or PAM frames into an [Attempt], call [Core.Start], and if the verdict is
+// a Challenge, [Core.Resume] with the answer. They decide nothing. The core knows neither RADIUS nor
+// PAM; it knows a [Directory], a [store.Store] and a list of [Factor]s.
+//
+// The rules that everything else serves:
+//
+//   - A code is accepted once. Its claim is a compare-and-set in the store, committed before Accept
+//     is returned, in the same transaction that spends the challenge.
+//   - A wrong code costs no password check at the directory; a wrong password consumes no code.
+//   - Every doubt is a no. What cannot be decided is Unavailable, what cannot be recorded is not accepted.
+//   - The user learns nothing from a reject: one text, one delay.
+package verify
+
+import (
+	"context"
+
+	"tandem/directory"
+)
+
+// Directory finds users and checks their passwords.
+type Directory interface {
+	// Lookup finds the one user of that name. Its errors are [directory.ErrNoUser],
+	// [directory.ErrAmbiguous], or anything else for "nothing is known".
+	Lookup(ctx context.Context, name string) (*directory.User, error)
+	// CheckPassword returns nil only if the directory has just said that password is u's, and
+	// [directory.ErrWrongPassword] only if it has just said that it is not. Never called with an empty password,
+	// and refuses one all the same (RFC 4513 §5.1.2).
+	CheckPassword(ctx context.Context, u *directory.User, password string) error
+}
+
+// Auditor keeps the record of each step. The core does not answer before Record has returned, and
+// accepts nobody if it fails.
+type Auditor interface {
+	Record(r Record) error
+}
+
+// AuditFunc makes a function an [Auditor].
+type AuditFunc func(Record) error
+
+// Record calls f.
+func (f AuditFunc) Record(r Record) error { return f(r) }
