@@ -22,8 +22,14 @@ type Attempt struct {
 	Service string
 	// User is the name as it was typed, in UTF-8.
 	User string
-	// Secret is what was typed into the password field, in UTF-8: a password, a code, or both.
+	// Secret is what was typed into the password field, in UTF-8: a password, a code, or both. What holds
+	// control characters was typed by no person (sshd feeds such answers for users it will not let in),
+	// and is never counted as a guess.
 	Secret secret.String
+	// FirstFactorDone: the client has checked already who this is (a public key, an earlier PAM module), so
+	// that only the second factor is asked for. With an empty Secret a challenge asks for it; else Secret
+	// is the code.
+	FirstFactorDone bool
 	// Policy names the policy that holds for the client.
 	Policy string
 	// Explain, if not nil, is told each decision as it falls, without secrets. For admins only.

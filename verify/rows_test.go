@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"tandem/directory"
@@ -73,6 +74,15 @@ func TestRow08_StateIsBoundAndSpentOnce(t *testing.T) {
 		if accepts != 1 {
 			t.Fatalf("one state was answered %d times", accepts)
 		}
+	})
+	t.Run("another node answers between check and commit", func(t *testing.T) {
+		b, state := open(t)
+		b.alice().Devices = append(b.alice().Devices, totpDevice(otherKey))
+		other := b.node()
+		b.setup.Factors = []verify.Factor{meanwhile{b.setup.Factors[0], func() {
+			want(t, other.Resume(t.Context(), state, attempt("alice", b.code(otherKey, 0))), verify.Accept, verify.ReasonOK)
+		}}}
+		want(t, b.node().Resume(t.Context(), state, attempt("alice", b.code(rfcKey, 0))), verify.Reject, verify.ReasonBadState)
 	})
 	t.Run("128 random bits", func(t *testing.T) {
 		seen := map[string]bool{}
@@ -241,18 +251,23 @@ func TestRow23_CodeWorksOnceInItsWindow(t *testing.T) {
 func TestRow24_OtherSpellingsOfACode(t *testing.T) {
 	b := newBench(t)
 	b.policy.Mode = policy.CodeOnly
-	code := b.code(rfcKey, 0)
-	for name, typed := range map[string]string{
-		"space before": " " + code, "space after": code + " ", "spaced": code[:3] + " " + code[3:], "plus": "+" + code[1:], "newline": code + "\n",
-		"full-width": fullWidth(code), "arabic": arabic(code), "zero before": "0" + code, "NUL": code + "\x00",
+	for name, spell := range map[string]func(code string) string{
+		"space before": func(c string) string { return " " + c },
+		"space after":  func(c string) string { return c + " " },
+		"spaced":       func(c string) string { return c[:3] + " " + c[3:] },
+		"plus":         func(c string) string { return "+" + c[1:] },
+		"newline":      func(c string) string { return c + "\n" },
+		"zero before":  func(c string) string { return "0" + c },
+		"NUL":          func(c string) string { return c + "\x00" },
+		"full-width":   fullWidth,
+		"arabic":       arabic,
 	} {
-		if v := b.try(typed); v.Outcome != verify.Reject {
-			t.Errorf("%s: %q was accepted", name, typed)
+		if v := b.try(spell(b.code(rfcKey, 0))); v.Outcome != verify.Reject {
+			t.Errorf("%s: %q was accepted", name, spell(b.code(rfcKey, 0)))
 		}
 		b.clock.Add(5 * time.Minute) // out of the throttle's way
-		code = b.code(rfcKey, 0)
 	}
-	want(t, b.try(code), verify.Accept, verify.ReasonOK)
+	want(t, b.try(b.code(rfcKey, 0)), verify.Accept, verify.ReasonOK)
 
 	t.Run("a code of 6 is the end of the code of 8", func(t *testing.T) {
 		b := newBench(t)
@@ -300,6 +315,28 @@ func TestRow25_OneYesForOneCodeOnManyNodes(t *testing.T) {
 	}
 }
 
+func TestRow25_AnotherNodeClaimsBetweenCheckAndClaim(t *testing.T) {
+	b := newBench(t)
+	typed := password + b.code(rfcKey, 0)
+	other := b.node()
+	b.setup.Factors = []verify.Factor{meanwhile{b.setup.Factors[0], func() {
+		want(t, other.Start(t.Context(), attempt("alice", typed)), verify.Accept, verify.ReasonOK)
+	}}}
+	want(t, b.node().Start(t.Context(), attempt("alice", typed)), verify.Reject, verify.ReasonReplayedCode)
+}
+
+// meanwhile lets something happen right after a code has been checked.
+type meanwhile struct {
+	verify.Factor
+	happens func()
+}
+
+func (f meanwhile) Check(ctx context.Context, u *directory.User, code string, m verify.Marks) (verify.Finding, error) {
+	finding, err := f.Factor.Check(ctx, u, code, m)
+	f.happens()
+	return finding, err
+}
+
 func TestRow27_ClockJumpsBack(t *testing.T) {
 	b := newBench(t)
 	late := b.code(rfcKey, 0)
@@ -344,14 +381,18 @@ func TestRow28_GuessesAreCountedOverEverything(t *testing.T) {
 	}
 
 	t.Run("parallel guesses cannot outrun the count", func(t *testing.T) {
-		b := newBench(t)
-		wrong := b.wrong(rfcKey)
-		guesses := inParallel(17, func(int) bool {
-			return b.core.Start(t.Context(), attempt("alice", password+wrong)).Reason == verify.ReasonWrongCode
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t)
+			b.setup.Factors = []verify.Factor{meanwhile{b.setup.Factors[0], func() { time.Sleep(time.Second) }}}
+			b.core = b.node()
+			wrong := b.wrong(rfcKey)
+			guesses := inParallel(17, func(int) bool {
+				return b.core.Start(t.Context(), attempt("alice", password+wrong)).Reason == verify.ReasonWrongCode
+			})
+			if guesses != b.setup.Throttle.SourceBurst {
+				t.Fatalf("%d parallel guesses from one source, %d are allowed", guesses, b.setup.Throttle.SourceBurst)
+			}
 		})
-		if guesses != b.setup.Throttle.SourceBurst {
-			t.Fatalf("%d parallel guesses from one source, %d are allowed", guesses, b.setup.Throttle.SourceBurst)
-		}
 	})
 	t.Run("a login elsewhere gives no fresh start", func(t *testing.T) {
 		b := newBench(t)
@@ -494,7 +535,9 @@ func TestRow45_BrokenStoreLetsNobodyIn(t *testing.T) {
 	t.Run("it breaks between check and claim", func(t *testing.T) {
 		for _, typed := range []string{"right", "wrong"} { // a right and a wrong code must look the same
 			b := newBench(t)
-			b.setup.Factors = []verify.Factor{breakAfterCheck{b.setup.Factors[0], b.store}}
+			b.setup.Factors = []verify.Factor{meanwhile{b.setup.Factors[0], func() {
+				b.store.setDown(fmt.Errorf("%w: no space left on device", store.ErrUnavailable))
+			}}}
 			b.core = b.node()
 			code := map[string]string{"right": b.code(rfcKey, 0), "wrong": b.wrong(rfcKey)}[typed]
 			want(t, b.try(password+code), verify.Unavailable, verify.ReasonStoreDown)
@@ -508,16 +551,4 @@ func TestRow45_BrokenStoreLetsNobodyIn(t *testing.T) {
 		b.auditErr = nil
 		want(t, b.try(password+code), verify.Reject, verify.ReasonReplayedCode) // it counts as used
 	})
-}
-
-// breakAfterCheck takes the store away once a code has been checked.
-type breakAfterCheck struct {
-	verify.Factor
-	store *memory
-}
-
-func (f breakAfterCheck) Check(ctx context.Context, u *directory.User, code string, m verify.Marks) (verify.Finding, error) {
-	finding, err := f.Factor.Check(ctx, u, code, m)
-	f.store.setDown(fmt.Errorf("%w: no space left on device", store.ErrUnavailable))
-	return finding, err
 }

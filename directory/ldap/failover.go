@@ -119,6 +119,9 @@ func (d *Directory) ask(ctx context.Context, kind purpose, operation func(contex
 	return fmt.Errorf("ldap: no server could answer: %w", failures)
 }
 
+// fairShare is the time within which every server that is well answers. One that had less is not to blame.
+const fairShare = 500 * time.Millisecond
+
 // share gives a server its part of the caller's time: were it the first's alone, a server that hangs would
 // leave none for the next.
 func share(ctx context.Context, servers int) (context.Context, context.CancelFunc) {
@@ -127,6 +130,9 @@ func share(ctx context.Context, servers int) (context.Context, context.CancelFun
 		return ctx, func() {}
 	}
 	part := time.Until(deadline) / time.Duration(servers)
+	if part < fairShare {
+		return context.WithTimeout(ctx, part)
+	}
 	return context.WithTimeoutCause(ctx, part, &slowError{part})
 }
 
@@ -158,8 +164,8 @@ func (s *server) run(ctx context.Context, p *pool, operation func(context.Contex
 }
 
 func (s *server) use(ctx context.Context, p *pool, c *conn, operation func(context.Context, *conn) error) error {
+	defer p.put(c)
 	err := operation(ctx, c)
-	p.put(c)
 	if !isServersFault(err) {
 		s.markUp()
 	}

@@ -225,10 +225,34 @@ func TestRow20_TheCallersDeadlineHolds(t *testing.T) {
 	if err := d.Ready(); err != nil {
 		t.Errorf("a caller in a hurry is no reason to blame the server: %v", err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := d.Lookup(ctx, "alice"); !errors.Is(err, context.Canceled) {
-		t.Error(err)
+}
+
+func TestACallerWhoHasGoneSpoilsNoConnection(t *testing.T) {
+	server := listen(t, serveLDAP(yes))
+	d := open(t, config(server.url))
+	u := &directory.User{DN: slapdtest.UserDN("alice")}
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for range 3 {
+		if err := d.CheckPassword(t.Context(), u, "x"); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.CheckPassword(gone, u, "x"); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}
+	if n := server.connections(); n != 1 {
+		t.Errorf("%d connections were needed", n)
+	}
+}
+
+func TestACallerInAHurryBlamesNoServer(t *testing.T) {
+	d := open(t, config(listen(t, hang).url, listen(t, hang).url))
+	nothingKnown(t, d.CheckPassword(within(t, 200*time.Millisecond), &directory.User{DN: "uid=alice"}, "x"))
+	for _, s := range d.servers {
+		if err := s.whyDown(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

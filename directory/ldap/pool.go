@@ -28,6 +28,9 @@ func newPool(limit int, now func() time.Time, dial func(context.Context) (*conn,
 // acquire gets the right to use one connection, until release gives it back. If all are in use, it waits
 // until ctx ends, and reports that it has waited.
 func (p *pool) acquire(ctx context.Context) (waited bool, err error) {
+	if ctx.Err() != nil { // an operation would only spoil a good connection
+		return false, &waitError{ctx.Err()}
+	}
 	select {
 	case <-p.closed:
 		return false, errClosed

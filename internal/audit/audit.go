@@ -200,10 +200,13 @@ func (l *Log) moved() (bool, error) {
 		return false, fmt.Errorf("audit file: %w", err)
 	}
 	there, err := os.Stat(l.path)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return true, nil
+	case err != nil:
 		return false, fmt.Errorf("audit file: %w", err)
 	}
-	return err != nil || !os.SameFile(ours, there), nil
+	return !os.SameFile(ours, there), nil
 }
 
 // Reopen opens the path again, for a rotation that asks for it.

@@ -102,8 +102,8 @@ func (d *DB) Update(ctx context.Context, fn func(tx store.Tx) error) error {
 	if err := d.refused(); err != nil {
 		return err
 	}
-	r := &request{ctx: ctx, fn: fn, done: make(chan error, 1)}
-	if err := d.enqueue(r); err != nil {
+	r := &request{fn: fn, ctxErr: ctx.Err, done: make(chan error, 1)}
+	if err := d.enqueue(ctx, r); err != nil {
 		return err
 	}
 	select {
@@ -118,7 +118,7 @@ func (d *DB) Update(ctx context.Context, fn func(tx store.Tx) error) error {
 	}
 }
 
-func (d *DB) enqueue(r *request) error {
+func (d *DB) enqueue(ctx context.Context, r *request) error {
 	d.gate.RLock()
 	defer d.gate.RUnlock()
 	if d.closed {
@@ -127,8 +127,8 @@ func (d *DB) enqueue(r *request) error {
 	select {
 	case d.queue <- r:
 		return nil
-	case <-r.ctx.Done():
-		return r.ctx.Err()
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

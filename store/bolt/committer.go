@@ -1,13 +1,10 @@
 package bolt
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync/atomic"
-
-	"go.etcd.io/bbolt"
 
 	"tandem/store"
 )
@@ -22,8 +19,9 @@ const (
 
 // A request is one Update on its way to the committer and back.
 type request struct {
-	ctx context.Context
-	fn  func(store.Tx) error
+	fn func(store.Tx) error
+	// ctxErr is the Err of the caller's context.
+	ctxErr func() error
 	// taken is set by whoever is first: the committer, whose turn it then is to answer, or
 	// Update, which goes away because ctx ended.
 	taken atomic.Bool
@@ -87,9 +85,9 @@ func (d *DB) serve(group []*request) error {
 func (d *DB) transact(s *stateFile, group []*request) error {
 	tx, err := beginWriting(s.bolt)
 	if err != nil {
-		return fmt.Errorf("begin: %w", err)
+		return err
 	}
-	defer guard(tx.Rollback) //nolint:errcheck // does nothing after a commit, and after a failed one nothing helps
+	defer tx.end()
 	updates, writes := 0, 0
 	for _, r := range group {
 		if !r.taken.CompareAndSwap(false, true) {
@@ -107,8 +105,11 @@ func (d *DB) transact(s *stateFile, group []*request) error {
 	}
 	id := tx.ID()
 	err = guard(func() error {
-		if err := sweep(tx.records, tx.index, d.now(), max(sweepAtLeast, 2*writes)); err != nil {
-			return fmt.Errorf("remove expired records: %w", err)
+		if err := tx.sweep(d.now(), max(sweepAtLeast, 2*writes)); err != nil {
+			return err
+		}
+		if err := tx.contents.save(tx.about); err != nil {
+			return err
 		}
 		return d.commit(tx.Tx)
 	})
@@ -117,48 +118,38 @@ func (d *DB) transact(s *stateFile, group []*request) error {
 	}
 	d.committed = id
 	d.commits.Add(1)
-	d.updates.Add(uint64(updates)) //nolint:gosec // a count
+	d.updates.Add(uint64(updates))
 	return nil
-}
-
-// A writingTx is a bbolt transaction with its buckets.
-type writingTx struct {
-	*bbolt.Tx
-	records, index *bbolt.Bucket
-}
-
-func beginWriting(db *bbolt.DB) (tx writingTx, err error) {
-	err = guard(func() (err error) {
-		if tx.Tx, err = db.Begin(true); err == nil {
-			tx.records, tx.index = tx.Bucket(recordsBucket), tx.Bucket(expiryBucket)
-		}
-		return err
-	})
-	return tx, err
 }
 
 // runOne runs r's function, applies what it wrote to tx, all or nothing, and keeps the answer in
 // r. It returns the number of writes. Its error means that bbolt failed.
-func (d *DB) runOne(tx writingTx, r *request) (writes int, err error) {
-	if r.err = r.ctx.Err(); r.err != nil {
-		return 0, nil
-	}
+func (d *DB) runOne(tx *writingTx, r *request) (writes int, err error) {
 	t := &transaction{
 		reader: reader{records: tx.records, now: d.now(), log: d.log},
 		writes: map[string]write{},
 	}
-	r.err = d.call(func() error { return r.fn(t) })
-	t.ended = true
-	if r.err == nil {
-		r.err = t.prepare()
-	}
+	r.err = d.decide(t, r)
 	if broken := (*panicError)(nil); errors.As(t.err, &broken) {
 		return 0, broken
 	}
-	if r.err != nil {
-		return 0, nil
+	if r.err == nil {
+		return len(t.writes), guard(func() error { return t.apply(tx) })
 	}
-	return len(t.writes), guard(func() error { return t.apply(tx.index) })
+	return 0, nil
+}
+
+// decide runs r's function in t, and returns an error unless what it wrote can be applied.
+func (d *DB) decide(t *transaction, r *request) error {
+	if err := r.ctxErr(); err != nil {
+		return err
+	}
+	err := d.call(func() error { return r.fn(t) })
+	t.ended = true
+	if err != nil {
+		return err
+	}
+	return t.prepare()
 }
 
 // call runs a caller's function. Its panic is its caller's error, and nobody else's.

@@ -214,7 +214,7 @@ func BenchmarkUpdate(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			defer s.Close() //nolint:errcheck // a benchmark
+			defer s.Close()
 			work := make(chan int, 1024)
 			errs := make(chan error, goroutines)
 			b.ResetTimer()

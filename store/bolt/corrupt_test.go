@@ -129,6 +129,16 @@ func TestRow46_CorruptFileRefusesToStart(t *testing.T) {
 		{name: "a record gone", edit: func(tx *bbolt.Tx) error {
 			return tx.Bucket(recordsBucket).Delete([]byte("record 0001"))
 		}, want: "has no record"},
+		{name: "a lasting record gone", edit: func(tx *bbolt.Tx) error {
+			return tx.Bucket(recordsBucket).Delete([]byte("record 0002"))
+		}, want: "missing or not the latest"},
+		{name: "a record of yesterday", edit: func(tx *bbolt.Tx) error {
+			key := []byte("record 0002")
+			return tx.Bucket(recordsBucket).Put(key, encode(key, []byte("yesterday"), 0))
+		}, want: "missing or not the latest"},
+		{name: "the sum of the contents gone", edit: func(tx *bbolt.Tx) error {
+			return tx.Bucket(aboutBucket).Delete(contentsKey)
+		}, want: "cut off"},
 		{name: "an expiry gone", edit: func(tx *bbolt.Tx) error {
 			first, _ := tx.Bucket(expiryBucket).Cursor().First()
 			return tx.Bucket(expiryBucket).Delete(bytes.Clone(first))
@@ -220,7 +230,7 @@ func openDamaged(t testing.TB, o *opener, content []byte) (opened bool) {
 		}
 		return false
 	}
-	defer s.Close() //nolint:errcheck // it was only read
+	defer s.Close()
 	wantSample(t, s)
 	// What we find sound, bbolt's own check must find sound as well.
 	if err := s.state.bolt.View(func(tx *bbolt.Tx) error {
@@ -238,7 +248,7 @@ func openDamaged(t testing.TB, o *opener, content []byte) (opened bool) {
 func TestRow46_NoDamageCrashesOrPasses(t *testing.T) {
 	o := newOpener(t, t.TempDir())
 	content := writeSample(t, o)
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // must repeat itself
+	random := rand.New(rand.NewPCG(1, 2))
 	refused := 0
 	const trials = 300
 	for range trials {
@@ -287,7 +297,7 @@ func TestRow46_DamageWhileOpen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close() //nolint:errcheck // a test's
+	defer f.Close()
 	content := readFile(t, o.path)
 	for at := 0; ; at++ {
 		next := bytes.Index(content[at:], []byte("the value of record 0200"))

@@ -66,7 +66,7 @@ func (d *disk) cut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer dir.Close() //nolint:errcheck // nothing was written
+	defer dir.Close()
 	const (
 		shutdown   = 0x8004587d // EXT4_IOC_SHUTDOWN
 		noLogFlush = 2          // EXT4_GOING_FLAGS_NOLOGFLUSH
@@ -93,7 +93,7 @@ func (d *disk) fill(t *testing.T) (free func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close() //nolint:errcheck // it could not be written anyway
+	defer f.Close()
 	for err == nil {
 		_, err = f.Write(make([]byte, 4096))
 	}

@@ -36,13 +36,18 @@
 // The file must be a regular file of ours with mode 0600, locked by nobody else. Its structure is
 // checked page by page before bbolt maps it, because bbolt trusts what it reads: a broken page
 // makes it panic, loop, or read outside the map. Both meta pages must be sound: bbolt alone would
-// fall back to the older one in silence and so forget a transaction. Then every record's
-// checksum is checked, and the expiry index against the records. A file that fails is never
-// replaced: that would make every code used lately usable again. The error says what to do.
+// fall back to the older one in silence and so forget a transaction. Then every record's checksum
+// is checked, a sum over all of them (none is missing, none is older than the others), and the
+// expiry index. A file that fails is never replaced: that would make every code used lately
+// usable again. The error says what to do.
 //
 // # Layout
 //
-// Three buckets: "about" (the schema's version, the file's time of creation), "records" (key →
-// record, see [encode]) and "expiry" (8 bytes of big-endian Unix nanoseconds, then the key → nothing),
-// from which each commit removes a few records that have expired.
+// Three buckets:
+//
+//	about    the schema's version, the file's time of creation, the sum of the contents
+//	records  key → record: a checksum, an expiry, the value
+//	expiry   an expiry (Unix nanoseconds, 8 bytes, big-endian) and a key → nothing
+//
+// Each commit removes some records that have expired.
 package bolt

@@ -284,12 +284,12 @@ func TestGuardSurvivesFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close() //nolint:errcheck // nothing was written
+	defer f.Close()
 	mapped, err := unix.Mmap(int(f.Fd()), 0, os.Getpagesize(), unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Munmap(mapped) //nolint:errcheck // a test's
+	defer unix.Munmap(mapped)
 	err = guard(func() error { return fmt.Errorf("read %d", mapped[0]) })
 	if broken := (*panicError)(nil); !errors.As(err, &broken) {
 		t.Errorf("guard returned %v, want a *panicError", err)

@@ -249,12 +249,18 @@ func checkBuckets(tx *bbolt.Tx) error {
 	if records == nil || index == nil {
 		return corrupt("a bucket is missing")
 	}
+	written, err := loadContents(about)
+	if err != nil {
+		return err
+	}
+	var found contents
 	expiring := 0
 	if err := records.ForEach(func(key, record []byte) error {
 		_, expiry, err := decode(key, record)
 		if err == nil && expiry != 0 {
 			expiring++
 		}
+		found.add(key, record)
 		return err
 	}); err != nil {
 		return err
@@ -275,6 +281,10 @@ func checkBuckets(tx *bbolt.Tx) error {
 	}
 	if expiring != 0 {
 		return corrupt("%d records are missing in the expiry index", expiring)
+	}
+	if found != written {
+		return corrupt("records are missing or not the latest: %d with sum %016x, and %d with sum %016x were written",
+			found.records, found.sum, written.records, written.sum)
 	}
 	return nil
 }
@@ -340,6 +350,9 @@ func initialise(f *os.File, now time.Time) error {
 		}
 		about, err := tx.CreateBucket(aboutBucket)
 		if err != nil {
+			return err
+		}
+		if err := new(contents).save(about); err != nil {
 			return err
 		}
 		if err := about.Put(schemaKey, encode(schemaKey, strconv.AppendInt(nil, schema, 10), 0)); err != nil {

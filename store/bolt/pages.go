@@ -76,7 +76,7 @@ func checkPages(f io.ReaderAt, size int64) (pageSize int, err error) {
 	if second.transaction > first.transaction {
 		newest = second
 	}
-	if limit := uint64(size) / uint64(newest.pageSize); newest.pages > limit || newest.pages < 4 { //nolint:gosec // a size is not negative
+	if limit := uint64(size) / uint64(newest.pageSize); newest.pages > limit || newest.pages < 4 {
 		return 0, corrupt("cut off: it should have %d pages and has %d", newest.pages, limit)
 	}
 	c := &pageCheck{f: f, meta: newest, used: make([]bool, newest.pages)}
@@ -174,12 +174,12 @@ func (c *pageCheck) read(id uint64) ([]byte, error) {
 	if err := c.claim(id+1, overflow); err != nil {
 		return nil, err
 	}
-	return c.readAt(id, pageSize*int(overflow+1)) //nolint:gosec // within the file, as claim saw
+	return c.readAt(id, pageSize*int(overflow+1))
 }
 
 func (c *pageCheck) readAt(id uint64, size int) ([]byte, error) {
 	page := make([]byte, size)
-	if n, err := c.f.ReadAt(page, int64(id)*int64(c.meta.pageSize)); n < size { //nolint:gosec // within the file
+	if n, err := c.f.ReadAt(page, int64(id)*int64(c.meta.pageSize)); n < size {
 		return nil, fmt.Errorf("read page %d: %w", id, err)
 	}
 	return page, nil
@@ -319,7 +319,7 @@ func (c *pageCheck) entry(name, value []byte) error {
 
 // cut returns size bytes of page, offset bytes after at.
 func cut(page []byte, at int, offset, size uint32) ([]byte, error) {
-	begin := uint64(at) + uint64(offset) //nolint:gosec // at is not negative
+	begin := uint64(at) + uint64(offset)
 	end := begin + uint64(size)
 	if end > uint64(len(page)) {
 		return nil, corrupt("an element of page %d lies outside it", order.Uint64(page))

@@ -41,7 +41,7 @@ func layOut(t *testing.T, content []byte) *layout {
 
 // page returns the content from page id on, to change.
 func (l *layout) page(id uint64) []byte {
-	return l.content[int(id)*l.pageSize:] //nolint:gosec // small
+	return l.content[int(id)*l.pageSize:]
 }
 
 // used returns the first used page of a kind that satisfies also.

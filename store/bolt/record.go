@@ -27,7 +27,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 func encode(key, value []byte, expiry int64) []byte {
 	record := make([]byte, valueAt, valueAt+len(value))
 	record[0] = recordVersion
-	binary.BigEndian.PutUint64(record[expiryAt:], uint64(expiry)) //nolint:gosec // read back as int64
+	binary.BigEndian.PutUint64(record[expiryAt:], uint64(expiry))
 	record = append(record, value...)
 	binary.BigEndian.PutUint32(record[checksumAt:], checksum(key, record))
 	return record
@@ -44,7 +44,7 @@ func decode(key, record []byte) (value []byte, expiry int64, err error) {
 	if record[0] != recordVersion {
 		return nil, 0, corrupt("record %q has format %d, want %d", key, record[0], recordVersion)
 	}
-	return record[valueAt:], int64(binary.BigEndian.Uint64(record[expiryAt:])), nil //nolint:gosec // written from int64
+	return record[valueAt:], int64(binary.BigEndian.Uint64(record[expiryAt:])), nil
 }
 
 func checksum(key, record []byte) uint32 {
@@ -65,7 +65,7 @@ func expired(expiry int64, now time.Time) bool { return expiry != 0 && now.UnixN
 
 // indexKey is where the expiry bucket says that key expires. Its order is that of time.
 func indexKey(key []byte, expiry int64) []byte {
-	return append(binary.BigEndian.AppendUint64(nil, uint64(expiry)), key...) //nolint:gosec // times are after 1970
+	return append(binary.BigEndian.AppendUint64(nil, uint64(expiry)), key...)
 }
 
 // splitIndexKey is the reverse of [indexKey].
@@ -73,5 +73,5 @@ func splitIndexKey(entry []byte) (key []byte, expiry int64, err error) {
 	if len(entry) < 8 {
 		return nil, 0, corrupt("expiry entry %x is cut off", entry)
 	}
-	return entry[8:], int64(binary.BigEndian.Uint64(entry)), nil //nolint:gosec // written from int64
+	return entry[8:], int64(binary.BigEndian.Uint64(entry)), nil
 }

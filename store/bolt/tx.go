@@ -14,10 +14,6 @@ import (
 	"tandem/store"
 )
 
-// sweepAtLeast is how many expired records a commit removes at least, if there are as many. It
-// removes twice as many as it writes, so that removing keeps up with writing.
-const sweepAtLeast = 64
-
 var errEnded = errors.New("transaction used after its function returned")
 
 // A reader reads records as of one moment.
@@ -70,12 +66,10 @@ type transaction struct {
 	writes map[string]write
 }
 
-// A write puts value under a key, or deletes the key if value is nil. Was is the expiry of the
-// record that it replaces, 0 if there is none in the index.
+// A write puts value under a key, or deletes the key if value is nil.
 type write struct {
 	value  []byte
 	expiry int64
-	was    int64
 }
 
 // Get implements [store.Reader].
@@ -107,65 +101,26 @@ func (t *transaction) prepare() error {
 		if len(w.value) > store.MaxValue {
 			return fmt.Errorf("put %q: a value of %d bytes, want at most %d", key, len(w.value), store.MaxValue)
 		}
-		_, was, err := t.look([]byte(key))
-		if err != nil {
+		if _, _, err := t.look([]byte(key)); err != nil {
 			t.err = errors.Join(t.err, err)
 			break
 		}
-		w.was = was
-		t.writes[key] = w
 	}
 	// A function that went on after a failed read did not know what it decided.
 	return t.err
 }
 
-// apply writes what was prepared into the buckets.
-func (t *transaction) apply(index *bbolt.Bucket) error {
+// apply writes what was prepared into tx.
+func (t *transaction) apply(tx *writingTx) error {
 	for _, name := range slices.Sorted(maps.Keys(t.writes)) {
 		key, w := []byte(name), t.writes[name]
-		if w.was != 0 {
-			if err := index.Delete(indexKey(key, w.was)); err != nil {
-				return err
-			}
+		if err := tx.delete(key); err != nil {
+			return err
 		}
 		if w.value == nil {
-			if err := t.records.Delete(key); err != nil {
-				return err
-			}
 			continue
 		}
-		if err := t.records.Put(key, encode(key, w.value, w.expiry)); err != nil {
-			return err
-		}
-		if w.expiry != 0 {
-			if err := index.Put(indexKey(key, w.expiry), nil); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// sweep removes up to limit records that have expired.
-func sweep(records, index *bbolt.Bucket, now time.Time, limit int) error {
-	// First find, then delete: deleting moves the cursor.
-	var entries [][]byte
-	cursor := index.Cursor()
-	for entry, _ := cursor.First(); entry != nil && len(entries) < limit; entry, _ = cursor.Next() {
-		_, expiry, err := splitIndexKey(entry)
-		if err != nil {
-			return err
-		}
-		if !expired(expiry, now) {
-			break
-		}
-		entries = append(entries, bytes.Clone(entry))
-	}
-	for _, entry := range entries {
-		if err := index.Delete(entry); err != nil {
-			return err
-		}
-		if err := records.Delete(entry[8:]); err != nil {
+		if err := tx.put(key, encode(key, w.value, w.expiry)); err != nil {
 			return err
 		}
 	}

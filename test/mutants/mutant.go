@@ -11,17 +11,24 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// A mutant is one edit that takes a defence out, and the test that must notice.
+// A mutant takes a defence out, by one edit or, where two lines defend the same, by several; and
+// names the test that must notice.
 type mutant struct {
-	Row     int    `toml:"row"`
-	Name    string `toml:"name"`
-	File    string `toml:"file"`
-	Find    string `toml:"find"`
-	Replace string `toml:"replace"`
+	Row  int    `toml:"row"`
+	Name string `toml:"name"`
+	edit
+	Also    []edit `toml:"also"`
 	Package string `toml:"package"`
 	Run     string `toml:"run"`
 	// source is the file that the mutant is written in.
 	source string
+}
+
+// An edit replaces what occurs exactly once in a file.
+type edit struct {
+	File    string `toml:"file"`
+	Find    string `toml:"find"`
+	Replace string `toml:"replace"`
 }
 
 // load reads the mutants of every *.toml in dir, or only of file, sorted by row. With a row above
@@ -94,14 +101,22 @@ func loadFile(path string) ([]mutant, error) {
 	return content.Mutant, errors.Join(mistakes...)
 }
 
-// apply returns m's file with the edit made.
-func (m mutant) apply(root string) ([]byte, error) {
-	original, err := os.ReadFile(filepath.Join(root, m.File))
-	if err != nil {
-		return nil, fmt.Errorf("read what is to be mutated: %w", err)
+// apply returns the content of each file that m edits, with the edits made.
+func (m mutant) apply(root string) (map[string][]byte, error) {
+	edited := map[string][]byte{}
+	for _, e := range append([]edit{m.edit}, m.Also...) {
+		path := filepath.Join(root, e.File)
+		text, ok := edited[path]
+		if !ok {
+			var err error
+			if text, err = os.ReadFile(path); err != nil {
+				return nil, fmt.Errorf("read what is to be mutated: %w", err)
+			}
+		}
+		if n := strings.Count(string(text), e.Find); n != 1 {
+			return nil, fmt.Errorf("%s: what find says occurs %d times, want exactly 1", e.File, n)
+		}
+		edited[path] = []byte(strings.Replace(string(text), e.Find, e.Replace, 1))
 	}
-	if n := strings.Count(string(original), m.Find); n != 1 {
-		return nil, fmt.Errorf("%s: what find says occurs %d times, want exactly 1", m.File, n)
-	}
-	return []byte(strings.Replace(string(original), m.Find, m.Replace, 1)), nil
+	return edited, nil
 }

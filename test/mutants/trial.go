@@ -68,7 +68,7 @@ func (r *runner) try(ctx context.Context, m mutant) (t trial) {
 		return t
 	}
 	start = time.Now()
-	overlay, remove, err := writeOverlay(filepath.Join(r.root, m.File), edited)
+	overlay, remove, err := writeOverlay(edited)
 	if err != nil {
 		t.why = err.Error()
 		return t
@@ -200,24 +200,23 @@ func readEvents(stdout *bytes.Buffer) testResult {
 	return result
 }
 
-// writeOverlay keeps edited in a temporary folder, with the JSON file that makes go read it
-// instead of path. The caller calls remove when go is done.
-func writeOverlay(path string, edited []byte) (overlay string, remove func(), err error) {
+// writeOverlay keeps edited files in a temporary folder, with the JSON file that makes go read them
+// instead of those at their paths. The caller calls remove when go is done.
+func writeOverlay(edited map[string][]byte) (overlay string, remove func(), err error) {
 	dir, err := os.MkdirTemp("", "mutant-")
 	if err != nil {
 		return "", nil, fmt.Errorf("make a folder for the mutant: %w", err)
 	}
 	remove = func() { _ = os.RemoveAll(dir) }
-	replacement := filepath.Join(dir, filepath.Base(path))
-	index, err := json.Marshal(map[string]map[string]string{"Replace": {path: replacement}})
-	if err == nil {
-		err = os.WriteFile(replacement, edited, 0o600)
+	replace := map[string]string{}
+	for path, text := range edited {
+		replacement := filepath.Join(dir, fmt.Sprintf("%d-%s", len(replace), filepath.Base(path)))
+		replace[path] = replacement
+		err = errors.Join(err, os.WriteFile(replacement, text, 0o600))
 	}
+	index, marshalErr := json.Marshal(map[string]map[string]string{"Replace": replace})
 	overlay = filepath.Join(dir, "overlay.json")
-	if err == nil {
-		err = os.WriteFile(overlay, index, 0o600)
-	}
-	if err != nil {
+	if err = errors.Join(err, marshalErr, os.WriteFile(overlay, index, 0o600)); err != nil {
 		remove()
 		return "", nil, fmt.Errorf("write the mutant: %w", err)
 	}
