@@ -156,7 +156,7 @@ func TestRequestWithoutCleartextPasswordIsRejected(t *testing.T) {
 	} {
 		t.Run(kind, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := newRig(t, &fakeCore{}, func(c *Config) { c.RejectText = "No." })
+				b := newRig(t, &fakeCore{}, nil)
 				for id := range byte(3) {
 					raw := ask{id: id, noPassword: true, state: "kept", extra: extra}.bytes(t)
 					b.put(raw, fromStrict)
@@ -168,6 +168,9 @@ func TestRequestWithoutCleartextPasswordIsRejected(t *testing.T) {
 					}
 				}
 				b.wantCalls(0)
+				if got := b.core.refused.Load(); got != 3 {
+					t.Errorf("%d refusals are in the core's records, want 3", got)
+				}
 				if got := count(t, b.metrics.unchecked.WithLabelValues(kind)); got != 3 {
 					t.Errorf("%d requests were counted, want 3", got)
 				}

@@ -212,9 +212,8 @@ func TestUnavailableIsSilentAndForgotten(t *testing.T) {
 
 func TestUnavailableIsARejectIfTheClientSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newRig(t, always(verify.Verdict{Outcome: verify.Unavailable}), func(c *Config) {
+		b := newRig(t, always(verify.Verdict{Outcome: verify.Unavailable, Message: "Not now."}), func(c *Config) {
 			c.Clients[0].RejectWhenUnavailable = true
-			c.RejectText = "Not now."
 		})
 		raw := ask{}.bytes(t)
 		b.put(raw, fromStrict)

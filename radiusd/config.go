@@ -19,6 +19,8 @@ type Core interface {
 	Start(ctx context.Context, a verify.Attempt) verify.Verdict
 	// Resume goes on with the login whose challenge carried state.
 	Resume(ctx context.Context, state []byte, a verify.Attempt) verify.Verdict
+	// Refuse records a login without anything in it that could be verified, and rejects it.
+	Refuse(ctx context.Context, a verify.Attempt, reason verify.Reason) verify.Verdict
 	// Plausible says, without asking anybody, whether state could be one of ours. Only the order in
 	// which packets are served depends on it.
 	Plausible(state []byte) bool
@@ -71,9 +73,6 @@ type Settings struct {
 	RejectDelay time.Duration
 	// ReplyCache is how long after it was sent a reply is kept for retransmissions of its request.
 	ReplyCache time.Duration
-	// RejectText is the Reply-Message of rejects that the core has no part in (a request without a
-	// cleartext password) or no text for. May be empty.
-	RejectText string
 }
 
 // Charset is how a client encodes names, passwords and messages.
@@ -114,7 +113,6 @@ type settings struct {
 	requestTimeout time.Duration
 	rejectDelay    time.Duration
 	replyCache     time.Duration
-	rejectText     string
 }
 
 // withDefaults fills in what is zero.
@@ -154,7 +152,6 @@ func (s Settings) compile() (*settings, error) {
 		requestTimeout: cmp.Or(s.RequestTimeout, DefaultRequestTimeout),
 		rejectDelay:    cmp.Or(s.RejectDelay, DefaultRejectDelay),
 		replyCache:     cmp.Or(s.ReplyCache, DefaultReplyCache),
-		rejectText:     s.RejectText,
 	}
 	var errs []error
 	if compiled.requestTimeout < 0 {

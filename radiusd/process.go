@@ -58,8 +58,10 @@ func (s *Server) stale(r *request) dropReason {
 	return ""
 }
 
-// decide asks the core. It rejects by itself only what has nothing in it that the core could check.
+// decide asks the core.
 func (s *Server) decide(r *request, p *radius.Packet) verify.Verdict {
+	ctx, cancel := context.WithDeadline(s.work, r.arrived.Add(r.settings.requestTimeout))
+	defer cancel()
 	attempt, ok := newAttempt(p, r.client, r.path.peer.Addr())
 	if !ok {
 		kind := credential(p)
@@ -67,10 +69,8 @@ func (s *Server) decide(r *request, p *radius.Packet) verify.Verdict {
 		s.warn("credential", r.client.Name, "client "+r.client.Name+" sends "+kind+"; Tandem needs PAP",
 			slog.String("client", r.client.Name), slog.Any("address", r.path.peer),
 			slog.String("advice", "set the authentication protocol of the NAS to PAP"))
-		return verify.Verdict{Outcome: verify.Reject, Hold: true, Reason: verify.ReasonUnsupportedCreds}
+		return s.core.Refuse(ctx, attempt, verify.ReasonUnsupportedCreds)
 	}
-	ctx, cancel := context.WithDeadline(s.work, r.arrived.Add(r.settings.requestTimeout))
-	defer cancel()
 	var v verify.Verdict
 	if r.state != nil {
 		v = s.core.Resume(ctx, r.state, attempt)
@@ -93,9 +93,6 @@ func (s *Server) conclude(r *request, p *radius.Packet, v verify.Verdict) {
 		return
 	}
 	code := replyCode(v.Outcome)
-	if code == radius.CodeAccessReject && v.Message == "" {
-		v.Message = r.settings.rejectText
-	}
 	raw, err := encodeReply(p, v, r.client.Charset)
 	if err != nil {
 		reason := dropReplyInvalid

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -32,6 +33,8 @@ type fakeCore struct {
 	plausible string
 	ready     func() error
 
+	refused atomic.Int32 // how many attempts it was told to refuse
+
 	mu    sync.Mutex
 	asked []coreCall
 }
@@ -54,6 +57,11 @@ func (c *fakeCore) Resume(ctx context.Context, state []byte, a verify.Attempt) v
 		return verify.Verdict{Outcome: verify.Accept}
 	}
 	return c.decide(ctx, state, a)
+}
+
+func (c *fakeCore) Refuse(_ context.Context, _ verify.Attempt, reason verify.Reason) verify.Verdict {
+	c.refused.Add(1)
+	return verify.Verdict{Outcome: verify.Reject, Hold: true, Reason: reason, Message: "No."}
 }
 
 func (c *fakeCore) Plausible(state []byte) bool { return string(state) == c.plausible }

@@ -45,7 +45,8 @@ type Reader interface {
 // Tx reads one consistent state, and sees what it has itself put or deleted.
 type Tx interface {
 	Reader
-	// Put keeps value under key: for ever if ttl is 0, else until ttl from now by the store's clock.
+	// Put keeps value under key: for ever if ttl is 0, else until ttl from now by the store's clock. A record
+	// beyond MaxKey or MaxValue, or without a key, is the Update's error.
 	Put(key string, value []byte, ttl time.Duration)
 	// Delete forgets key.
 	Delete(key string)
@@ -55,7 +56,8 @@ type Tx interface {
 type Store interface {
 	// Update runs fn in a serializable transaction and commits if fn returns nil: everything or
 	// nothing, on stable storage (bolt: fsync; etcd: a quorum's) before Update returns nil.
-	// fn may run more than once and must do nothing but read and write tx.
+	// fn may run more than once, and on another goroutine, and must do nothing but read and write tx.
+	// A transaction in which a Get failed is not committed, whatever fn returns.
 	//
 	// The error is fn's own if fn failed (nothing was written), or wraps [ErrUnavailable]
 	// (nothing is known), or is ctx's if ctx ended before fn's turn came (nothing was written).

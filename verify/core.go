@@ -104,16 +104,15 @@ func (c *Core) acquire() (s *Setup, release func()) {
 	return &r.Setup, r.attempts.Done
 }
 
-// Ready returns nil if the core could decide now: its store serves and, as far as it knows without
-// asking, its directory does.
+// Ready returns nil if the core could decide now: its store serves, and so does its directory if that can tell.
 func (c *Core) Ready(ctx context.Context) error {
 	if err := c.store.Check(ctx); err != nil {
 		return err
 	}
 	s, release := c.acquire()
 	defer release()
-	if d, ok := s.Directory.(interface{ Ready() error }); ok {
-		return d.Ready()
+	if d, ok := s.Directory.(interface{ Ready(context.Context) error }); ok {
+		return d.Ready(ctx)
 	}
 	return nil
 }
@@ -127,6 +126,15 @@ func (c *Core) Start(ctx context.Context, a Attempt) Verdict {
 // a.Secret is the answer.
 func (c *Core) Resume(ctx context.Context, state []byte, a Attempt) Verdict {
 	return c.step(ctx, a, "answer", func(l *login, ctx context.Context) ending { return l.resume(ctx, state) })
+}
+
+// Refuse records an attempt in which there is nothing that could be verified, and rejects it in the
+// policy's words: for what a front door cannot turn into a Secret.
+func (c *Core) Refuse(ctx context.Context, a Attempt, r Reason) Verdict {
+	return c.step(ctx, a, "start", func(l *login, _ context.Context) ending {
+		l.choosePolicy(l.Policy)
+		return reject(r)
+	})
 }
 
 // step runs one step of a login between acquiring the Setup and writing the audit record.

@@ -209,6 +209,15 @@ func TestInputThatIsRefused(t *testing.T) {
 	want(t, b.core.Start(t.Context(), a), verify.Reject, verify.ReasonNoPolicy)
 }
 
+func TestRefusalIsRecordedInThePolicysWords(t *testing.T) {
+	b := newBench(t)
+	v := b.core.Refuse(t.Context(), attempt("alice", ""), verify.ReasonUnsupportedCreds)
+	want(t, v, verify.Reject, verify.ReasonUnsupportedCreds)
+	if v.Message != "No." || !v.Hold || b.lastRecord().Reason != verify.ReasonUnsupportedCreds {
+		t.Fatalf("%+v, %+v", v, b.lastRecord())
+	}
+}
+
 func TestUnlock(t *testing.T) {
 	b := newBench(t)
 	for range 5 {

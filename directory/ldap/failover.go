@@ -19,6 +19,7 @@ type server struct {
 	log       *slog.Logger
 
 	mu      sync.Mutex
+	asked   bool      // whether anything is known about it
 	down    error     // why it failed; nil: it is believed to be up
 	retryAt time.Time // when to try it again although it is down
 }
@@ -45,7 +46,14 @@ func (s *server) markUp() {
 	if s.down != nil {
 		s.log.Info("LDAP server answers again", "url", s.endpoint.url)
 	}
-	s.down = nil
+	s.asked, s.down = true, nil
+}
+
+// isUp reports whether the last that was heard of s was good.
+func (s *server) isUp() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked && s.down == nil
 }
 
 func (s *server) markDown(err error) {
@@ -54,7 +62,7 @@ func (s *server) markDown(err error) {
 	if s.down == nil {
 		s.log.Warn("LDAP server failed and is passed over", "url", s.endpoint.url, "for", s.retryDown, "error", err)
 	}
-	s.down, s.retryAt = err, s.now().Add(s.retryDown)
+	s.asked, s.down, s.retryAt = true, err, s.now().Add(s.retryDown)
 }
 
 // whyDown returns nil if s is believed to be up, or it is time to look again.

@@ -53,7 +53,7 @@ func TestFailoverAndRecovery(t *testing.T) {
 
 	first.Stop()
 	must(login())
-	must(d.Ready())
+	must(d.Ready(t.Context()))
 	served(1, 1)
 
 	// It is back, but still passed over: logins do not wait for it.
@@ -77,14 +77,33 @@ func TestFailoverAndRecovery(t *testing.T) {
 	if !strings.Contains(err.Error(), first.URL) || !strings.Contains(err.Error(), second.URL) {
 		t.Errorf("the error does not name both servers: %v", err)
 	}
-	if err := d.Ready(); err == nil || !strings.Contains(err.Error(), second.URL) {
+	if err := d.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), second.URL) {
 		t.Errorf("Ready: %v", err)
 	}
 	// When all are believed to be down, they are asked all the same.
 	second.Start()
 	must(login())
-	must(d.Ready())
+	must(d.Ready(t.Context()))
 	served(3, 3)
+}
+
+func TestReadyLooksAgainBeforeItBelieves(t *testing.T) {
+	s := slapdtest.Start(t, slapdtest.Options{Users: []slapdtest.User{alice}})
+	now := newClock()
+	c := config(s.URL)
+	c.Now = now.Now
+	d := open(t, c)
+	s.Stop()
+	for range 3 { // nobody has asked yet; and RetryDown alone is no reason to believe
+		if err := d.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), s.URL) {
+			t.Fatalf("a stopped server: %v", err)
+		}
+		now.advance(time.Minute)
+	}
+	s.Start()
+	if err := d.Ready(t.Context()); err != nil {
+		t.Fatalf("a server that is back, without a login: %v", err)
+	}
 }
 
 func TestUnixSocket(t *testing.T) {
@@ -131,7 +150,7 @@ func TestAConnectionClosedUnnoticedIsReplaced(t *testing.T) {
 			t.Fatalf("login %d: %v", i, err)
 		}
 	}
-	if err := d.Ready(); err != nil {
+	if err := d.Ready(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
@@ -191,7 +210,7 @@ func TestRow20_AHangOrAResetIsNoAnswer(t *testing.T) {
 			if n := len(d.servers[0].binds.idle); n != 0 {
 				t.Errorf("%d connections of unknown state are kept", n)
 			}
-			if err := d.Ready(); err == nil {
+			if err := d.Ready(t.Context()); err == nil {
 				t.Error("the server is believed to be up")
 			}
 
@@ -222,7 +241,7 @@ func TestRow20_TheCallersDeadlineHolds(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 2*time.Second {
 		t.Errorf("after %v: %v", time.Since(start), err)
 	}
-	if err := d.Ready(); err != nil {
+	if err := d.servers[0].whyDown(); err != nil {
 		t.Errorf("a caller in a hurry is no reason to blame the server: %v", err)
 	}
 }

@@ -133,7 +133,7 @@ func TestTooManyGroups(t *testing.T) {
 			}
 			_, err := d.Lookup(t.Context(), "alice")
 			nothingKnown(t, err)
-			if err := d.Ready(); err != nil {
+			if err := d.Ready(t.Context()); err != nil {
 				t.Errorf("the server is blamed: %v", err)
 			}
 		})

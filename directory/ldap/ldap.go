@@ -95,18 +95,46 @@ func (d *Directory) bindService(ctx context.Context, c *conn) error {
 	return nil
 }
 
-// Ready returns nil if at least one server is believed to be up, else an error that says what is wrong
-// with each. It asks no server.
-func (d *Directory) Ready() error {
+// Ready returns nil if at least one server is up, else an error that says what is wrong with each. A server
+// of which nothing is known yet, or that has been down for RetryDown, is asked; else what the latest
+// logins found out is believed, so that asking often costs nothing.
+func (d *Directory) Ready(ctx context.Context) error {
+	for _, s := range d.servers {
+		if s.isUp() {
+			return nil
+		}
+	}
 	var down error
 	for _, s := range d.servers {
 		err := s.whyDown()
-		if err == nil {
-			return nil
+		if err == nil && s.worthTrying() {
+			err = d.probe(ctx, s)
+			if err == nil {
+				return nil
+			}
 		}
 		down = join(down, err)
 	}
 	return fmt.Errorf("ldap: no server is up: %w", down)
+}
+
+// probe reads the base entry, as the service account.
+func (d *Directory) probe(ctx context.Context, s *server) error {
+	err := s.run(ctx, s.searches, func(ctx context.Context, c *conn) error {
+		_, err := c.search(ctx, &goldap.SearchRequest{
+			BaseDN: d.config.Base, Scope: goldap.ScopeBaseObject, Filter: "(objectClass=*)", Attributes: []string{"1.1"},
+			TimeLimit: seconds(d.config.OperationTimeout),
+		})
+		return err
+	})
+	if !isServersFault(err) {
+		return nil // whether the entry may be read is another question: the server answers
+	}
+	err = &serverError{url: s.endpoint.url, err: err}
+	if isDown(err) {
+		s.markDown(err)
+	}
+	return err
 }
 
 // Close ends all connections. It waits for running operations, which their timeouts bound; later ones fail.

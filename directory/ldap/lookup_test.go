@@ -148,7 +148,7 @@ func TestRow15_NoneOrSeveralIsNobody(t *testing.T) {
 		}
 	}
 	lookup(t, d, "alice@example.org")
-	if err := d.Ready(); err != nil {
+	if err := d.Ready(t.Context()); err != nil {
 		t.Errorf("the server is blamed: %v", err)
 	}
 }

@@ -46,7 +46,7 @@ func TestRow12_AnEmptyPasswordNeverReachesAServer(t *testing.T) {
 			t.Fatalf("password %q: %d connections were opened to check it", password, n)
 		}
 	}
-	if err := d.Ready(); err != nil {
+	if err := d.servers[0].whyDown(); err != nil {
 		t.Errorf("the server is blamed for it: %v", err)
 	}
 	if err := d.CheckPassword(t.Context(), u, "x"); err != nil || server.connections() != 1 {

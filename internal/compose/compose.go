@@ -143,7 +143,7 @@ func RADIUSSettings(c *config.Config) radiusd.Settings {
 	}
 	return radiusd.Settings{
 		Clients: clients, RequestTimeout: c.Radius.RequestTimeout, RejectDelay: c.Radius.RejectDelay,
-		ReplyCache: c.Radius.ReplyCache, RejectText: policy.DefaultReject,
+		ReplyCache: c.Radius.ReplyCache,
 	}
 }
 

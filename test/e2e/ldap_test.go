@@ -32,7 +32,6 @@ func onLDAP(urls ...string) string {
 type = "ldap"
 [directory.ldap]
 urls = [%s]
-allow_plaintext = true
 bind_dn = %q
 bind_password = %q
 base = %q

@@ -1,0 +1,29 @@
+package compose_test
+
+import (
+	"testing"
+
+	"tandem/internal/compose"
+	"tandem/internal/config"
+	"tandem/radiusd"
+	"tandem/verify/policy"
+)
+
+// TestDefaultsAreTheSameEverywhere: the configuration's defaults and those of the rooms are one knowledge.
+func TestDefaultsAreTheSameEverywhere(t *testing.T) {
+	c := config.Default()
+	want := policy.Policy{
+		Name: "default", Mode: policy.Auto, NoDevice: policy.NoDeviceReject,
+		Tries: policy.DefaultTries, LoginTimeout: policy.DefaultLoginTimeout,
+		Texts: policy.Texts{Prompt: policy.DefaultPrompt, Retry: policy.DefaultRetry, Reject: policy.DefaultReject},
+	}
+	setup := compose.Setup(c, nil, nil)
+	if got := setup.Policies["default"]; got == nil || *got != want {
+		t.Errorf("default policy %+v, want %+v", got, want)
+	}
+	r := compose.RADIUS(c, nil, nil)
+	if r.Workers != radiusd.DefaultWorkers || r.Queue != radiusd.DefaultQueue || r.RequestTimeout != radiusd.DefaultRequestTimeout ||
+		r.RejectDelay != radiusd.DefaultRejectDelay || r.ReplyCache != radiusd.DefaultReplyCache {
+		t.Errorf("RADIUS defaults %+v", r)
+	}
+}

@@ -1,0 +1,91 @@
+// Package house holds the walls of docs/architecture.md: which room may import which.
+package house
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// mayImport says for each room, by the longest prefix that fits, what of ours it may import. Tests may
+// import more. Everybody may hold internal/secret.
+var mayImport = map[string][]string{
+	"cmd/":                 {"*"},
+	"test/":                {"*"},
+	"internal/compose":     {"*"},
+	"radiusd":              {"verify", "radiusd/msgauth"},
+	"radiusd/radiusclient": {"radiusd/msgauth"},
+	"radiusd/msgauth":      {},
+	"pamhelper":            {"verify", "verify/policy"},
+	"pamhelper/module":     {},
+	"verify":               {"directory", "store", "verify/policy"},
+	"verify/policy":        {},
+	"verify/oath":          {"verify", "directory"},
+	"verify/totp":          {"verify", "directory", "verify/oath"},
+	"verify/hotp":          {"verify", "directory", "verify/oath"},
+	"directory":            {},
+	"directory/password":   {},
+	"directory/file":       {"directory", "directory/password", "internal/tomlfile"},
+	"directory/ldap":       {"directory"},
+	"store":                {},
+	"store/bolt":           {"store"},
+	"store/storetest":      {"store"},
+	"internal/config":      {"internal/tomlfile"},
+	"internal/tomlfile":    {},
+	"internal/audit":       {},
+	"internal/admin":       {"verify"},
+	"internal/secret":      {},
+	"internal/version":     {},
+}
+
+func TestWalls(t *testing.T) {
+	list := exec.Command("go", "list", "-json=ImportPath,Imports", "tandem/...")
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rooms := 0
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; rooms++ {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		room := strings.TrimPrefix(p.ImportPath, "tandem/")
+		allowed, known := rule(room)
+		if !known {
+			t.Errorf("%s is in no row of the table: say what it may import, here and in docs/architecture.md", room)
+		}
+		for _, i := range p.Imports {
+			of, ours := strings.CutPrefix(i, "tandem/")
+			if ours && of != "internal/secret" && !allowed[of] && !allowed["*"] {
+				t.Errorf("%s may not import %s", room, of)
+			}
+		}
+	}
+	if rooms < len(mayImport)-10 {
+		t.Fatalf("only %d packages were looked at", rooms)
+	}
+}
+
+func rule(room string) (allowed map[string]bool, known bool) {
+	longest := ""
+	for prefix := range mayImport {
+		fits := room == prefix || strings.HasSuffix(prefix, "/") && strings.HasPrefix(room, prefix)
+		if fits && len(prefix) >= len(longest) {
+			longest, known = prefix, true
+		}
+	}
+	allowed = map[string]bool{}
+	for _, i := range mayImport[longest] {
+		allowed[i] = true
+	}
+	return allowed, known
+}
