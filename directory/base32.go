@@ -23,7 +23,7 @@ func DecodeBase32(s string) ([]byte, error) {
 		bits = bits<<5 | uint32(value)
 		if count += 5; count >= 8 {
 			count -= 8
-			decoded = append(decoded, byte(bits>>count)) //nolint:gosec // G115: the upper bits are already out
+			decoded = append(decoded, byte(bits>>count)) // the upper bits are already out
 			bits &= 1<<count - 1
 		}
 	}

@@ -20,7 +20,7 @@ import (
 	"tandem/internal/secret"
 )
 
-// ErrMismatch: the hash is not one of this password.
+// ErrMismatch means that the hash is not one of this password.
 var ErrMismatch = errors.New("the password does not match")
 
 // slots bounds the hashes computed at once, because each of them fills a core and tens of megabytes:
