@@ -87,6 +87,9 @@ type Verdict struct {
 	// Hold: the answer must not leave before the front door's reject delay is over, counted from
 	// the attempt's arrival, so that its timing tells nothing. Set for every Reject.
 	Hold bool
+	// Password is, after an Accept for which a code was split off what was typed, the password that stood
+	// beside it: for a front door that hands it on to who else needs it.
+	Password secret.String
 	// Reason says why, for logs, audit and admins. It never goes to the user or onto the wire.
 	Reason Reason
 	// AttemptID is Attempt.ID, or the one the core made up.
@@ -98,18 +101,20 @@ type Reason string
 
 // The reasons.
 const (
-	ReasonOK             Reason = "ok"
-	ReasonPasswordOnly   Reason = "ok-password-only"
-	ReasonCodeWanted     Reason = "code-wanted"
-	ReasonBadName        Reason = "bad-name"
-	ReasonBadSecret      Reason = "bad-secret"
-	ReasonEmptyPassword  Reason = "empty-password"
-	ReasonUnknownUser    Reason = "unknown-user"
-	ReasonAmbiguousUser  Reason = "ambiguous-user"
-	ReasonNoDevice       Reason = "no-device"
-	ReasonNoUsableDevice Reason = "no-usable-device"
-	ReasonNoCode         Reason = "no-code"
-	ReasonWrongPassword  Reason = "wrong-password"
+	ReasonOK           Reason = "ok"
+	ReasonPasswordOnly Reason = "ok-password-only"
+	// ReasonNoDeviceAllowed: nothing was asked for, as the user has no device and the policy lets that pass.
+	ReasonNoDeviceAllowed Reason = "ok-no-device"
+	ReasonCodeWanted      Reason = "code-wanted"
+	ReasonBadName         Reason = "bad-name"
+	ReasonBadSecret       Reason = "bad-secret"
+	ReasonEmptyPassword   Reason = "empty-password"
+	ReasonUnknownUser     Reason = "unknown-user"
+	ReasonAmbiguousUser   Reason = "ambiguous-user"
+	ReasonNoDevice        Reason = "no-device"
+	ReasonNoUsableDevice  Reason = "no-usable-device"
+	ReasonNoCode          Reason = "no-code"
+	ReasonWrongPassword   Reason = "wrong-password"
 	// ReasonWrongEither: in auto mode, the end looked like a code; it was a wrong one, or the password was wrong.
 	ReasonWrongEither   Reason = "wrong-password-or-code"
 	ReasonWrongCode     Reason = "wrong-code"

@@ -18,11 +18,22 @@ import (
 // Setup is what a reload exchanges: where users come from and what is asked of them.
 type Setup struct {
 	Directory Directory
+	// Passwords are first factors other than the Directory, by the name that a policy refers to them with.
+	Passwords map[string]PasswordChecker
 	// Factors in the order in which a code is tried against them.
 	Factors []Factor
 	// Policies by name.
 	Policies map[string]*policy.Policy
 	Throttle Throttle
+}
+
+// checker finds who checks passwords under that name; none is the directory.
+func (s *Setup) checker(name string) (PasswordChecker, bool) {
+	if name == "" || name == policy.FirstDirectory {
+		return s.Directory, true
+	}
+	c, ok := s.Passwords[name]
+	return c, ok
 }
 
 // Config is what lives as long as the Core.
@@ -115,6 +126,17 @@ func (c *Core) Ready(ctx context.Context) error {
 		return d.Ready(ctx)
 	}
 	return nil
+}
+
+// Mode returns the mode of the policy of that name, for a front door that asks the user itself.
+func (c *Core) Mode(name string) (m policy.Mode, ok bool) {
+	s, release := c.acquire()
+	defer release()
+	p, ok := s.Policies[name]
+	if !ok {
+		return "", false
+	}
+	return p.Mode, true
 }
 
 // Start begins a login.

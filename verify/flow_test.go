@@ -294,6 +294,75 @@ func TestReady(t *testing.T) {
 	}
 }
 
+func TestFirstFactorDone(t *testing.T) {
+	done := func(user, typed string) verify.Attempt {
+		a := attempt(user, typed)
+		a.Door, a.FirstFactorDone = "pam", true
+		return a
+	}
+	b := newBench(t)
+	want(t, b.core.Start(t.Context(), done("alice", b.code(rfcKey, 0))), verify.Accept, verify.ReasonOK)
+	b.clock.Add(30 * time.Second)
+	v := b.core.Start(t.Context(), done("alice", ""))
+	want(t, v, verify.Challenge, verify.ReasonCodeWanted)
+	want(t, b.core.Resume(t.Context(), v.State, done("alice", b.code(rfcKey, 0))), verify.Accept, verify.ReasonOK)
+	if b.people.binds != 0 {
+		t.Fatal("a password was checked")
+	}
+
+	stranger := b.core.Start(t.Context(), done("nobody", ""))
+	if stranger.Outcome != verify.Challenge || stranger.Message != v.Message {
+		t.Fatalf("an unknown user is asked otherwise: %+v", stranger)
+	}
+	want(t, b.core.Resume(t.Context(), stranger.State, done("nobody", "123456")), verify.Reject, verify.ReasonUnknownUser)
+
+	b.alice().Devices = nil
+	want(t, b.core.Start(t.Context(), done("alice", "x")), verify.Reject, verify.ReasonNoDevice)
+	b.policy.NoDevice = policy.NoDevicePassword
+	want(t, b.core.Start(t.Context(), done("alice", "")), verify.Accept, verify.ReasonNoDeviceAllowed)
+}
+
+func TestJunkThatSSHDFeedsIsNoGuess(t *testing.T) {
+	b := newBench(t)
+	for range 100 {
+		want(t, b.try("\b\n\r\x7fINCORRECT"), verify.Reject, verify.ReasonBadSecret)
+	}
+	v := b.try(password + b.code(rfcKey, 0))
+	want(t, v, verify.Accept, verify.ReasonOK)
+	if v.Password.Reveal() != password {
+		t.Fatalf("the bare password is %q", v.Password.Reveal())
+	}
+}
+
+// localPasswords is a first factor beside the directory.
+type localPasswords struct{}
+
+func (localPasswords) CheckPassword(_ context.Context, _ *directory.User, typed string) error {
+	if typed != "local" {
+		return directory.ErrWrongPassword
+	}
+	return nil
+}
+
+func TestFirstFactorBesideTheDirectory(t *testing.T) {
+	b := newBench(t)
+	b.policy.FirstFactor = "pam"
+	want(t, b.try("local"+b.code(rfcKey, 0)), verify.Reject, verify.ReasonNoPolicy)
+	b.setup.Passwords = map[string]verify.PasswordChecker{"pam": localPasswords{}}
+	b.core = b.node()
+	want(t, b.try(password+b.code(rfcKey, 0)), verify.Reject, verify.ReasonWrongPassword)
+	want(t, b.try("local"+b.code(rfcKey, 0)), verify.Accept, verify.ReasonOK)
+	if b.people.binds != 0 {
+		t.Fatal("the directory was asked")
+	}
+	if m, ok := b.core.Mode("default"); m != policy.Append || !ok {
+		t.Fatalf("Mode = %q, %v", m, ok)
+	}
+	if _, ok := b.core.Mode("none"); ok {
+		t.Fatal("a policy that is not there")
+	}
+}
+
 func TestExplainTellsEachDecisionAndNoSecret(t *testing.T) {
 	b := newBench(t)
 	var told []string

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"tandem/directory"
+	"tandem/internal/secret"
 	"tandem/store"
 	"tandem/verify/policy"
 )
@@ -31,6 +32,8 @@ type login struct {
 	tried  []string // factors a code was tried against
 	device string   // the device whose code matched
 	opened *opened  // the challenge this step ended with
+	// password is what stood beside a code that was split off
+	password secret.String
 }
 
 // ending is how a step ended, before it is put into words.
@@ -56,6 +59,7 @@ func (l *login) verdict(e ending) Verdict {
 	}
 	switch e.outcome {
 	case Accept:
+		v.Password = l.password
 	case Challenge:
 		v.State, v.Lifetime = l.opened.state, int(l.policy.LoginTimeout/time.Second)
 		v.Message = texts.Prompt
@@ -96,11 +100,23 @@ func (l *login) start(ctx context.Context) ending {
 		return l.hide(ctx, e)
 	}
 
-	if l.policy.Mode != policy.CodeOnly && !l.user.HasDevices() && l.policy.NoDevice == policy.NoDevicePassword {
-		return l.passwordAlone(ctx)
+	if !l.user.HasDevices() && l.policy.NoDevice == policy.NoDevicePassword {
+		switch {
+		case l.FirstFactorDone:
+			l.explain("devices", "the user has no device, and the policy lets that pass")
+			return l.accept(ctx, ReasonNoDeviceAllowed, commit{})
+		case l.policy.Mode != policy.CodeOnly:
+			return l.passwordAlone(ctx)
+		}
 	}
 	if !l.servable() {
 		return l.hide(ctx, l.noDevice())
+	}
+	if l.FirstFactorDone {
+		if l.Secret.Empty() {
+			return l.openChallenge(ctx, commit{}, openSession{Account: l.user.ID, Tries: l.policy.Tries})
+		}
+		return l.codeOnly(ctx)
 	}
 	switch l.policy.Mode {
 	case policy.Append:
@@ -123,15 +139,19 @@ func (l *login) checkInput() (ending, bool) {
 	}
 	typed := l.Secret.Reveal()
 	switch {
-	case typed == "":
+	case typed == "" && !l.FirstFactorDone:
 		l.explain("password", "nothing was typed")
 		return reject(ReasonEmptyPassword), false
-	case len(typed) > maxSecret, !utf8.ValidString(typed), strings.ContainsRune(typed, 0):
-		l.explain("password", "too long, not UTF-8, or it holds a NUL")
+	case len(typed) > maxSecret, !utf8.ValidString(typed), strings.ContainsFunc(typed, isUntypable):
+		l.explain("password", "too long, not UTF-8, or it holds a control character")
 		return reject(ReasonBadSecret), false
 	}
 	return ending{}, true
 }
+
+// isUntypable finds what no person types into a password field: NUL, and the control characters
+// that sshd answers with for a user whom it will not let in whatever is typed.
+func isUntypable(r rune) bool { return unicode.IsControl(r) && r != '\t' }
 
 // checkName accepts names that can be looked up and logged: non-empty UTF-8 of at most 253 octets
 // without control characters.
@@ -291,6 +311,7 @@ func (l *login) passwordThenClaim(ctx context.Context, c appended) ending {
 	if e, ok := l.checkPassword(ctx, c.password); !ok {
 		return e
 	}
+	l.password = secret.New(c.password)
 	return l.accept(ctx, ReasonOK, commit{claim: &c.Claim, notes: c.Notes})
 }
 
@@ -325,10 +346,12 @@ func (l *login) passwordAlone(ctx context.Context) ending {
 // hide turns a definite no into a challenge that cannot be answered, where the policy wants nobody
 // to learn whether the first factor was right.
 func (l *login) hide(ctx context.Context, e ending) ending {
-	if e.outcome != Reject || !l.policy.HideFirstFactor || l.policy.Mode != policy.Challenge {
+	hidden := l.policy.HideFirstFactor && l.policy.Mode == policy.Challenge
+	asked := l.FirstFactorDone && l.Secret.Empty() // whoever it is, a code is asked for
+	if e.outcome != Reject || !hidden && !asked {
 		return e
 	}
-	l.explain("challenge", "the policy hides the first factor: a challenge is opened that no code can answer")
+	l.explain("challenge", "a challenge is opened that no code can answer, so that nobody learns of this from the prompt")
 	s := openSession{Doomed: e.reason}
 	if l.user != nil {
 		s.Account = l.user.ID
@@ -340,13 +363,19 @@ func (l *login) hide(ctx context.Context, e ending) ending {
 	return opened
 }
 
-// checkPassword asks the directory. A wrong password counts as a failure; an unknown answer does not.
+// checkPassword asks the first factor, mostly the directory. A wrong password counts as a failure; an unknown answer does not.
 func (l *login) checkPassword(ctx context.Context, password string) (ending, bool) {
 	if password == "" { // what the split left over (CVE-2014-7828)
 		l.explain("password", "nothing is left for the password")
 		return reject(ReasonEmptyPassword), false
 	}
-	err := l.setup.Directory.CheckPassword(ctx, l.user, password)
+	checker, ok := l.setup.checker(l.policy.FirstFactor)
+	if !ok {
+		err := fmt.Errorf("policy %q has the first factor %q, which is not set up", l.policy.Name, l.policy.FirstFactor)
+		l.explain("password", "%v", err)
+		return rejectFor(ReasonNoPolicy, err), false
+	}
+	err := checker.CheckPassword(ctx, l.user, password)
 	switch {
 	case err == nil:
 		l.explain("password", "right")
@@ -358,7 +387,7 @@ func (l *login) checkPassword(ctx context.Context, password string) (ending, boo
 		}
 		return rejectFor(ReasonWrongPassword, err), false
 	}
-	l.explain("password", "the directory cannot be asked: %v", err)
+	l.explain("password", "it cannot be checked: %v", err)
 	return unavailable(ReasonDirectoryDown, err), false
 }
 

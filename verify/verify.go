@@ -19,15 +19,20 @@ import (
 	"tandem/directory"
 )
 
+// PasswordChecker is a first factor.
+type PasswordChecker interface {
+	// CheckPassword returns nil only if password has just been found to be u's, and
+	// [directory.ErrWrongPassword] only if it has just been found not to be. Never called with an empty
+	// password, and refuses one all the same (RFC 4513 §5.1.2).
+	CheckPassword(ctx context.Context, u *directory.User, password string) error
+}
+
 // Directory finds users and checks their passwords.
 type Directory interface {
+	PasswordChecker
 	// Lookup finds the one user of that name. Its errors are [directory.ErrNoUser],
 	// [directory.ErrAmbiguous], or anything else for "nothing is known".
 	Lookup(ctx context.Context, name string) (*directory.User, error)
-	// CheckPassword returns nil only if the directory has just said that password is u's, and
-	// [directory.ErrWrongPassword] only if it has just said that it is not. Never called with an empty password,
-	// and refuses one all the same (RFC 4513 §5.1.2).
-	CheckPassword(ctx context.Context, u *directory.User, password string) error
 }
 
 // Auditor keeps the record of each step. The core does not answer before Record has returned, and

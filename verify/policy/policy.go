@@ -32,11 +32,16 @@ const (
 	NoDevicePassword NoDevice = "password-only"
 )
 
+// FirstDirectory is the first factor that every Tandem has: the directory's password.
+const FirstDirectory = "directory"
+
 // Policy is one set of demands. It does not change once it is in use.
 type Policy struct {
 	// Name is how clients refer to it.
 	Name string
 	Mode Mode
+	// FirstFactor names who checks the password; empty means FirstDirectory. Not used in CodeOnly mode.
+	FirstFactor string
 	// CodeFirst: in Append and Auto the code stands before the password.
 	CodeFirst bool
 	// Delimiter stands between password and code; empty: none, the code is cut off by its length.
