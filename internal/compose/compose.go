@@ -111,7 +111,7 @@ func policies(configured []config.Policy) map[string]*policy.Policy {
 	out := make(map[string]*policy.Policy, len(configured))
 	for _, p := range configured {
 		out[p.Name] = &policy.Policy{
-			Name: p.Name, Mode: policy.Mode(p.Mode), CodeFirst: p.CodeFirst, Delimiter: p.Delimiter,
+			Name: p.Name, Mode: policy.Mode(p.Mode), FirstFactor: p.FirstFactor, CodeFirst: p.CodeFirst, Delimiter: p.Delimiter,
 			NoDevice: policy.NoDevice(p.NoDevice), Tries: p.Tries, LoginTimeout: p.LoginTimeout, HideFirstFactor: p.HideFirstFactor,
 			Texts: policy.Texts{Prompt: p.Prompt, Retry: p.Retry, Reject: p.Reject},
 		}

@@ -13,7 +13,7 @@ import (
 func TestDefaultsAreTheSameEverywhere(t *testing.T) {
 	c := config.Default()
 	want := policy.Policy{
-		Name: "default", Mode: policy.Auto, NoDevice: policy.NoDeviceReject,
+		Name: "default", Mode: policy.Auto, FirstFactor: policy.FirstDirectory, NoDevice: policy.NoDeviceReject,
 		Tries: policy.DefaultTries, LoginTimeout: policy.DefaultLoginTimeout,
 		Texts: policy.Texts{Prompt: policy.DefaultPrompt, Retry: policy.DefaultRetry, Reject: policy.DefaultReject},
 	}

@@ -19,6 +19,7 @@ type Config struct {
 	Metrics   Metrics   `toml:"metrics"`
 	Admin     Admin     `toml:"admin"`
 	Radius    Radius    `toml:"radius"`
+	PAM       PAM       `toml:"pam"`
 	Directory Directory `toml:"directory"`
 	Devices   Devices   `toml:"devices"`
 	TOTP      TOTP      `toml:"totp"`
@@ -83,6 +84,7 @@ func Default() *Config {
 		Admin:   Admin{Socket: "/run/tandem/admin.sock"},
 	}
 	c.Radius.SetDefaults()
+	c.PAM.SetDefaults()
 	c.Devices.SetDefaults()
 	c.TOTP.SetDefaults()
 	c.HOTP.SetDefaults()
@@ -103,10 +105,14 @@ func (c *checker) service(conf *Config) {
 	}
 	c.path("store.file", &conf.Store.File)
 	c.path("admin.socket", &conf.Admin.Socket)
-	if len(conf.Admin.Socket) > maxSocketPath {
-		c.Errorf("admin.socket", "the path is %d bytes long, and a socket's path has at most %d: choose a shorter one", len(conf.Admin.Socket), maxSocketPath)
-	}
+	c.socketLength("admin.socket", conf.Admin.Socket)
 	if m := conf.Metrics.Listen; m.IsValid() && !m.Addr().IsLoopback() {
 		c.Errorf("metrics.listen", `%s can be reached from other hosts, and the pages show who logs in: listen on 127.0.0.1 or [::1] and put a proxy that asks for a password in front, or turn it off with ""`, m)
+	}
+}
+
+func (c *checker) socketLength(key, path string) {
+	if len(path) > maxSocketPath {
+		c.Errorf(key, "the path is %d bytes long, and a socket's path has at most %d: choose a shorter one", len(path), maxSocketPath)
 	}
 }

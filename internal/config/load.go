@@ -29,12 +29,13 @@ func Load(path string) (*Config, error) {
 	}
 	c := &checker{File: f, lines: f.Lines(), folder: filepath.Dir(absolute)}
 	c.service(conf)
-	c.radius(&conf.Radius, conf.Policies)
+	c.pam(&conf.PAM)
+	c.radius(&conf.Radius, conf.Policies, conf.PAM.Socket != "")
 	c.directory(&conf.Directory)
 	c.devices(&conf.Devices)
 	c.codes(&conf.TOTP, &conf.HOTP)
 	c.throttle(&conf.Throttle)
-	c.policies(conf.Policies, conf.Radius.Clients)
+	c.policies(conf.Policies, conf.Radius.Clients, conf.PAM.Socket != "")
 	if err := f.Err(); err != nil {
 		return nil, err
 	}

@@ -15,6 +15,9 @@ type Policy struct {
 	// Mode is how password and code arrive: append, challenge, code-only or auto.
 	// Default: auto. Reload: taken over.
 	Mode string `toml:"mode"`
+	// FirstFactor checks the password: directory, or pam (this host's local passwords, by PAM.PasswordHelper).
+	// Default: directory. Reload: taken over.
+	FirstFactor string `toml:"first_factor"`
 	// CodeFirst expects the code before the password, in modes append and auto.
 	// Default: false. Reload: taken over.
 	CodeFirst bool `toml:"code_first"`
@@ -22,7 +25,8 @@ type Policy struct {
 	// no digits, and at most 16 bytes.
 	// Default: empty. Reload: taken over.
 	Delimiter string `toml:"delimiter"`
-	// NoDevice is what happens to users without any device: reject, or password-only.
+	// NoDevice is what happens to users without any device: reject, or password-only. Where PAM has checked
+	// the password, or a key, before Tandem, password-only means that no code is asked for.
 	// Default: reject. Reload: taken over.
 	NoDevice string `toml:"no_device"`
 	// Tries is how many codes may be tried in one challenge. 1 to 10.
@@ -51,6 +55,7 @@ func (p *Policy) SetDefaults() {
 	*p = Policy{
 		Name:         p.Name,
 		Mode:         "auto",
+		FirstFactor:  "directory",
 		NoDevice:     "reject",
 		Tries:        1,
 		LoginTimeout: 2 * time.Minute,
@@ -67,13 +72,13 @@ const (
 	maxDelimiter = 16
 )
 
-func (c *checker) policies(policies []Policy, clients []Client) {
+func (c *checker) policies(policies []Policy, clients []Client, pam bool) {
 	names := make(map[string]string)
 	for i := range policies {
 		p, key := &policies[i], fmt.Sprintf("policies[%d]", i)
 		c.name(key+".name", p.Name, names)
 		c.policy(key, p)
-		if p.Name != "default" && p.Name != "" && !isUsed(p, clients) {
+		if p.Name != "default" && p.Name != "" && !pam && !isUsed(p, clients) { // PAM modules name theirs themselves
 			c.Warnf(key, "no client uses policy %q: name it in a [[radius.clients]], or remove it", p.Name)
 		}
 	}
@@ -106,9 +111,7 @@ func (c *checker) policy(key string, p *Policy) {
 	if p.HideFirstFactor && p.Mode != "challenge" {
 		c.Errorf(key+".hide_first_factor", "works only in mode challenge, and this is %.40q: remove it, or change the mode", p.Mode)
 	}
-	if p.NoDevice == "password-only" && p.Mode == "code-only" {
-		c.Errorf(key+".no_device", "password-only means nothing in mode code-only, where no password is checked: remove it, or use another mode")
-	}
+	c.oneOf(key+".first_factor", p.FirstFactor, "directory", "pam")
 	switch {
 	case len(p.Delimiter) > maxDelimiter:
 		c.Errorf(key+".delimiter", "is %d bytes long: use at most %d", len(p.Delimiter), maxDelimiter)

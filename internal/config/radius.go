@@ -96,7 +96,7 @@ func (cl *Client) Prefixes() []netip.Prefix {
 // be guessed offline from a single captured packet.
 const minSharedSecret = 16
 
-func (c *checker) radius(r *Radius, policies []Policy) {
+func (c *checker) radius(r *Radius, policies []Policy, pam bool) {
 	if len(r.Listen) == 0 {
 		c.missing("radius.listen", `write an address, such as listen = ["0.0.0.0:1812"]`)
 	}
@@ -117,8 +117,8 @@ func (c *checker) radius(r *Radius, policies []Policy) {
 	between(c, "radius.reject_delay", r.RejectDelay, 100*time.Millisecond, 5*time.Second)
 	between(c, "radius.reply_cache", r.ReplyCache, 5*time.Second, 30*time.Second)
 
-	if len(r.Clients) == 0 {
-		c.Errorf("radius.clients", "is missing: nobody would be answered; add a [[radius.clients]] with name, networks and secret_file")
+	if len(r.Clients) == 0 && !pam {
+		c.Errorf("radius.clients", "is missing: nobody would be answered; add a [[radius.clients]] with name, networks and secret_file, or a [pam] with socket")
 	}
 	names, networks := make(map[string]string), make(map[netip.Prefix]string)
 	for i := range r.Clients {

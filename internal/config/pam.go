@@ -1,0 +1,30 @@
+package config
+
+// PAM is the door for this host's ssh, sudo and whatever else asks pam_tandem.so.
+type PAM struct {
+	// Socket is where pam_tandem.so asks; empty: the door is closed. Root and this daemon's user own its folder.
+	// Default: empty. Reload: needs a restart.
+	Socket string `toml:"socket" reload:"restart"`
+	// PasswordHelper is the program that checks local passwords, for policies with first_factor = "pam".
+	// Default: /usr/libexec/tandem/tandem-pam. Reload: taken over.
+	PasswordHelper string `toml:"password_helper"`
+	// PasswordService is the PAM service, a file in /etc/pam.d, that it asks.
+	// Default: tandem-password. Reload: taken over.
+	PasswordService string `toml:"password_service"`
+}
+
+// SetDefaults implements [tomlfile.Defaulter].
+func (p *PAM) SetDefaults() {
+	*p = PAM{PasswordHelper: "/usr/libexec/tandem/tandem-pam", PasswordService: "tandem-password"}
+}
+
+func (c *checker) pam(p *PAM) {
+	if p.Socket != "" {
+		c.path("pam.socket", &p.Socket)
+		c.socketLength("pam.socket", p.Socket)
+	}
+	c.path("pam.password_helper", &p.PasswordHelper)
+	if p.PasswordService == "" {
+		c.missing("pam.password_service", "name a file of /etc/pam.d")
+	}
+}
