@@ -128,8 +128,9 @@ func (c *Core) Ready(ctx context.Context) error {
 	return nil
 }
 
-// Mode returns the mode of the policy of that name, for a front door that asks the user itself.
-func (c *Core) Mode(name string) (m policy.Mode, ok bool) {
+// Asks returns in which form the policy of that name wants password and code, for a front door that asks
+// the user itself.
+func (c *Core) Asks(name string) (m policy.Mode, ok bool) {
 	s, release := c.acquire()
 	defer release()
 	p, ok := s.Policies[name]

@@ -355,10 +355,10 @@ func TestFirstFactorBesideTheDirectory(t *testing.T) {
 	if b.people.binds != 0 {
 		t.Fatal("the directory was asked")
 	}
-	if m, ok := b.core.Mode("default"); m != policy.Append || !ok {
-		t.Fatalf("Mode = %q, %v", m, ok)
+	if m, ok := b.core.Asks("default"); m != policy.Append || !ok {
+		t.Fatalf("Asks = %q, %v", m, ok)
 	}
-	if _, ok := b.core.Mode("none"); ok {
+	if _, ok := b.core.Asks("none"); ok {
 		t.Fatal("a policy that is not there")
 	}
 }
