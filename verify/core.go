@@ -204,14 +204,19 @@ func (c *Core) step(ctx context.Context, a Attempt, name string, run func(*login
 
 func (c *Core) logStep(r Record) {
 	level := slog.LevelInfo
-	switch {
-	case r.Outcome == Unavailable.String():
-		level = slog.LevelError
-	case r.Reason == ReasonClockBehind:
-		level = slog.LevelError
+	if r.Outcome == Unavailable.String() || r.Reason == ReasonClockBehind {
+		level = slog.LevelError // somebody has to look after this host
 	}
-	c.log.Log(context.Background(), level, "login "+r.Outcome, "attempt", r.ID, "step", r.Step, "reason", r.Reason,
-		"user", r.User, "door", r.Door, "client", r.Client, "source", r.Source, "policy", r.Policy, "detail", r.Detail)
+	attrs := make([]slog.Attr, 0, 10)
+	for _, a := range []struct{ key, value string }{
+		{"attempt", r.ID}, {"step", r.Step}, {"reason", string(r.Reason)}, {"user", r.User}, {"door", r.Door},
+		{"client", r.Client}, {"source", r.Source}, {"service", r.Service}, {"policy", r.Policy}, {"detail", r.Detail},
+	} {
+		if a.value != "" {
+			attrs = append(attrs, slog.String(a.key, a.value))
+		}
+	}
+	c.log.LogAttrs(context.Background(), level, "login "+r.Outcome, attrs...)
 }
 
 func (c *Core) newID() string {

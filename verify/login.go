@@ -200,7 +200,10 @@ func (l *login) findUser(ctx context.Context) (ending, bool) {
 		return unavailable(ReasonDirectoryDown, err), false
 	}
 	l.user = u
-	l.explain("user", "%s (id %s, groups %s)", u.Name, u.ID, strings.Join(u.Groups, ", "))
+	l.explain("user", "%s, id %s", u.Name, u.ID)
+	if len(u.Groups) > 0 {
+		l.explain("groups", "%s", strings.Join(u.Groups, ", "))
+	}
 	for _, p := range u.Skipped {
 		l.core.log.Warn("a device cannot be used", "attempt", l.ID, "user", u.Name, "device", p.Device, "why", p.Why)
 		l.explain("devices", "%s cannot be used: %s", p.Device, p.Why)
