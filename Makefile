@@ -6,7 +6,7 @@ LDFLAGS := -s -w -X tandem/internal/version.Version=$(VERSION) -X tandem/interna
 LINT    := go tool -modfile=tools.mod golangci-lint
 FUZZTIME ?= 30s
 
-.PHONY: help build demo test test-quick mutants fuzz lint fmt deps clean
+.PHONY: help build build-pam bench-pam demo test test-quick mutants fuzz lint fmt deps clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -14,12 +14,16 @@ help: ## what can be made
 build: ## tandemd and tandem into bin/, static
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/tandemd ./cmd/tandem
 
+build-pam: ## the PAM module and its helper (needs gcc and libpam0g-dev)
+	$(MAKE) -C pamhelper/module
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/tandem-pam
+
 demo: build ## see it at work: real RADIUS logins on loopback, explained
 	@go run ./test/demo
 
 test: deps ## every test, with the race detector, against real servers; then the mutants
 	go vet ./...
-	CGO_ENABLED=0 go build -trimpath ./cmd/...
+	CGO_ENABLED=0 go build -trimpath -o /dev/null ./cmd/tandemd && CGO_ENABLED=0 go build -trimpath -o /dev/null ./cmd/tandem
 	go test -race -shuffle=on -timeout 10m ./...
 	go run ./test/mutants
 
@@ -31,6 +35,10 @@ mutants: deps ## take each defence out and see its test fail
 
 fuzz: ## every fuzz target for FUZZTIME each
 	@test/fuzz.sh $(FUZZTIME)
+
+bench-pam: ## a PAM login beside pam_permit, pam_google_authenticator and pam_oath
+	@test/deps.sh bench
+	go run ./test/pambench
 
 lint: ## the linters, pinned in tools.mod
 	$(LINT) run ./...

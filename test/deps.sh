@@ -1,17 +1,29 @@
 #!/bin/bash
 # Installs the Debian packages that the tests drive Tandem with. Nothing is started by installing
-# them: the tests start what they need themselves, in folders of their own.
+# them: the tests start what they need themselves, in folders of their own.  deps.sh [bench]
 set -euo pipefail
 
 # program → package
 declare -A need=(
   [slapd]=slapd [ldapsearch]=ldap-utils [radclient]=freeradius-utils [oathtool]=oathtool
   [openssl]=openssl [mkfs.ext4]=e2fsprogs [gcc]=gcc [mkpasswd]=whois [argon2]=argon2
+  [make]=make [sshd]=openssh-server [ssh]=openssh-client [sudo]=sudo [pamtester]=pamtester [valgrind]=valgrind
+  [scan-build-14]=clang-tools-14 [unshare]=util-linux
 )
+# file → package
+declare -A files=([/usr/include/security/pam_modules.h]=libpam0g-dev)
+if [ "${1:-}" = bench ]; then
+  lib=/lib/$(uname -m)-linux-gnu/security
+  files[$lib/pam_google_authenticator.so]=libpam-google-authenticator
+  files[$lib/pam_oath.so]=libpam-oath
+fi
 PATH=$PATH:/usr/sbin:/sbin
 missing=()
 for program in "${!need[@]}"; do
   command -v "$program" >/dev/null || missing+=("${need[$program]}")
+done
+for file in "${!files[@]}"; do
+  [ -e "$file" ] || missing+=("${files[$file]}")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 

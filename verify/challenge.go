@@ -79,6 +79,7 @@ func (l *login) openChallenge(ctx context.Context, c commit, s openSession) endi
 
 // resume takes the answer to the challenge of that state.
 func (l *login) resume(ctx context.Context, state []byte) ending {
+	l.policy = l.setup.Policies[l.Policy] // until the challenge says which it was opened under
 	if e, ok := l.checkInput(); !ok {
 		return e
 	}
@@ -106,31 +107,27 @@ func (l *login) resume(ctx context.Context, state []byte) ending {
 	case found && l.user.ID != session.Account, !found && (session.Account != "" || session.User != l.User):
 		return rejectFor(ReasonForeignState, fmt.Errorf("opened for %q", session.User))
 	case !found:
-		return l.spendRejected(ctx, key, reject(session.Doomed))
+		return l.refuse(ctx, key, session, commit{}, reject(session.Doomed))
 	}
 	unlock, err := l.core.locks.lock(ctx, l.user.ID)
 	if err != nil {
-		return unavailable(ReasonOverloaded, fmt.Errorf("wait for earlier attempts of this user: %w", err))
+		return l.turnedAway(err)
 	}
 	defer unlock()
 
 	if session.Doomed != "" {
-		return l.spendRejected(ctx, key, reject(session.Doomed))
+		return l.refuse(ctx, key, session, commit{}, reject(session.Doomed))
 	}
 	if e, ok := l.checkThrottle(ctx); !ok { // a lockout since the challenge was opened counts (CVE-2026-16103)
 		if e.outcome == Reject {
-			return l.spendRejected(ctx, key, e)
+			session.Doomed = e.reason
+			return l.refuse(ctx, key, session, commit{}, e)
 		}
 		return e
 	}
 	if _, e, ok := l.readChallenge(ctx, key); !ok { // an answer that came first has spent it
 		return e
 	}
-	return l.answer(ctx, key, session)
-}
-
-// answer checks the code that answers session.
-func (l *login) answer(ctx context.Context, key string, session openSession) ending {
 	f, err := l.checkCode(ctx, l.Secret.Reveal())
 	if err != nil {
 		return unavailable(ReasonInternal, err)
@@ -138,27 +135,30 @@ func (l *login) answer(ctx context.Context, key string, session openSession) end
 	if f.Result == Match {
 		return l.accept(ctx, ReasonOK, commit{spend: key, claim: &f.Claim, notes: f.Notes})
 	}
-	if session.Tries <= 1 {
-		return l.failCode(ctx, f, commit{spend: key})
-	}
-	session.Tries--
-	next, err := l.prepareChallenge(session)
-	if err != nil {
-		return unavailable(ReasonInternal, err)
-	}
-	next.retry = true
-	e := l.failCode(ctx, f, commit{spend: key, open: next})
-	if e.outcome == Reject && e.reason != ReasonBadState {
-		l.opened, e.outcome = next, Challenge
-		l.explain("challenge", "asked again; %d tries left", session.Tries)
-	}
-	return e
+	c, e := refusal(f)
+	return l.refuse(ctx, key, session, c, e)
 }
 
-// spendRejected uses the challenge up, so that it cannot be tried again, and ends with e.
-func (l *login) spendRejected(ctx context.Context, key string, e ending) ending {
-	if failed, ok := l.fail(ctx, commit{spend: key}); !ok {
+// refuse spends the challenge that was answered wrongly, together with c, and asks again while there are
+// tries left. Answers that could never have been right are treated like wrong codes, so that nobody
+// learns from the number of questions which ones they were.
+func (l *login) refuse(ctx context.Context, key string, session openSession, c commit, e ending) ending {
+	c.spend = key
+	if session.Tries > 1 {
+		session.Tries--
+		next, err := l.prepareChallenge(session)
+		if err != nil {
+			return unavailable(ReasonInternal, err)
+		}
+		next.retry = true
+		c.open = next
+	}
+	if failed, ok := l.fail(ctx, c); !ok {
 		return failed
+	}
+	if c.open != nil {
+		l.opened, e.outcome = c.open, Challenge
+		l.explain("challenge", "asked again; %d tries left", session.Tries)
 	}
 	return e
 }

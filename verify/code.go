@@ -1,8 +1,10 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"tandem/store"
@@ -15,26 +17,46 @@ type appended struct {
 	password string
 }
 
+// candidate is a shape that a code of the user's may have, and the factor that knows such codes.
+type candidate struct {
+	factor Factor
+	shape  Shape
+}
+
+// candidates lists the shapes of the user's codes, the longest first: a code of 6 digits may be the end of
+// one of 8, and then the 8 were typed.
+func (l *login) candidates() []candidate {
+	var all []candidate
+	for _, f := range l.setup.Factors {
+		shapes := f.Shapes(l.user)
+		for i, s := range shapes {
+			if !slices.Contains(shapes[:i], s) {
+				all = append(all, candidate{f, s})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(b.shape.Length, a.shape.Length) })
+	return all
+}
+
 // checkAppended splits codes off what was typed in each shape that a code of the user's may have,
 // and checks them. found is false if what was typed fits no shape.
 func (l *login) checkAppended(ctx context.Context) (best appended, found bool, err error) {
-	for _, f := range l.setup.Factors {
-		for _, shape := range distinct(f.Shapes(l.user)) {
-			password, code, ok := split(l.Secret.Reveal(), shape, l.policy)
-			if !ok {
-				continue
-			}
-			finding, err := l.ask(ctx, f, code)
-			if err != nil {
-				return appended{}, false, err
-			}
-			if !found || finding.Better(best.Finding) {
-				best, found = appended{finding, password}, true
-			}
-			if best.Result == Match {
-				l.device = best.Device
-				return best, true, nil
-			}
+	for _, c := range l.candidates() {
+		password, code, ok := split(l.Secret.Reveal(), c.shape, l.policy)
+		if !ok {
+			continue
+		}
+		finding, err := l.ask(ctx, c.factor, code)
+		if err != nil {
+			return appended{}, false, err
+		}
+		if !found || finding.Better(best.Finding) {
+			best, found = appended{finding, password}, true
+		}
+		if best.Result == Match {
+			l.device = best.Device
+			return best, true, nil
 		}
 	}
 	return best, found, nil
@@ -43,22 +65,20 @@ func (l *login) checkAppended(ctx context.Context) (best appended, found bool, e
 // checkCode checks what was typed as a whole.
 func (l *login) checkCode(ctx context.Context, code string) (best Finding, err error) {
 	found := false
-	for _, f := range l.setup.Factors {
-		for _, shape := range distinct(f.Shapes(l.user)) {
-			if !shape.fits(code) {
-				continue
-			}
-			finding, err := l.ask(ctx, f, code)
-			if err != nil {
-				return Finding{}, err
-			}
-			if !found || finding.Better(best) {
-				best, found = finding, true
-			}
-			if best.Result == Match {
-				l.device = best.Device
-				return best, nil
-			}
+	for _, c := range l.candidates() {
+		if !c.shape.fits(code) {
+			continue
+		}
+		finding, err := l.ask(ctx, c.factor, code)
+		if err != nil {
+			return Finding{}, err
+		}
+		if !found || finding.Better(best) {
+			best, found = finding, true
+		}
+		if best.Result == Match {
+			l.device = best.Device
+			return best, nil
 		}
 	}
 	if !found {
@@ -89,18 +109,6 @@ func (l *login) ask(ctx context.Context, f Factor, code string) (Finding, error)
 	}
 	l.explain("code", "%s", text)
 	return finding, nil
-}
-
-func distinct(shapes []Shape) []Shape {
-	var out []Shape
-	seen := map[Shape]bool{}
-	for _, s := range shapes {
-		if !seen[s] {
-			seen[s] = true
-			out = append(out, s)
-		}
-	}
-	return out
 }
 
 // fits reports whether code could be one of this shape. Only the octets of the alphabet count:

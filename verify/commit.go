@@ -39,14 +39,14 @@ func (l *login) write(ctx context.Context, c commit) error {
 			tx.Delete(c.spend)
 		}
 		if c.success {
-			until, err := l.setup.Throttle.refusedUntil(tx, l.user.ID, l.sourceKey(), now)
+			until, err := l.setup.Throttle.refusedUntil(tx, l.user.ID, l.place(), now)
 			if err != nil {
 				return err
 			}
 			if !until.IsZero() {
 				return errThrottled
 			}
-			l.setup.Throttle.succeed(tx, l.user.ID, l.sourceKey(), now)
+			l.setup.Throttle.succeed(tx, l.user.ID, l.place(), now)
 		}
 		if c.claim != nil {
 			if err := raiseMark(tx, l.user.ID, *c.claim); err != nil {
@@ -57,7 +57,7 @@ func (l *login) write(ctx context.Context, c commit) error {
 			putNote(tx, l.user.ID, n)
 		}
 		if c.failure {
-			if err := l.setup.Throttle.fail(tx, l.user.ID, l.sourceKey(), now); err != nil {
+			if err := l.setup.Throttle.fail(tx, l.user.ID, l.place(), now); err != nil {
 				return err
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -115,10 +116,16 @@ func (c *Core) acquire() (s *Setup, release func()) {
 	return &r.Setup, r.attempts.Done
 }
 
-// Ready returns nil if the core could decide now: its store serves, and so does its directory if that can tell.
+// Ready returns nil if the core could decide now: its store serves, and so do its audit and its directory if
+// they can tell.
 func (c *Core) Ready(ctx context.Context) error {
 	if err := c.store.Check(ctx); err != nil {
 		return err
+	}
+	if a, ok := c.audit.(interface{ Check() error }); ok {
+		if err := a.Check(); err != nil {
+			return err
+		}
 	}
 	s, release := c.acquire()
 	defer release()
@@ -178,7 +185,7 @@ func (c *Core) step(ctx context.Context, a Attempt, name string, run func(*login
 
 	record := Record{
 		Time: began.UTC(), ID: l.ID, Step: name,
-		User: a.User, Door: a.Door, Client: a.Client, NAS: a.NAS, Source: a.Source, Service: a.Service,
+		User: clip(a.User), Door: a.Door, Client: clip(a.Client), NAS: clip(a.NAS), Source: clip(a.Source), Service: clip(a.Service),
 		Factors: l.tried, Device: l.device,
 		Outcome: v.Outcome.String(), Reason: v.Reason,
 		DurationMS: float64(c.now().Sub(began).Microseconds()) / 1000,
@@ -190,7 +197,7 @@ func (c *Core) step(ctx context.Context, a Attempt, name string, run func(*login
 		record.Policy, record.Mode = l.policy.Name, string(l.policy.Mode)
 	}
 	if end.err != nil {
-		record.Detail = end.err.Error()
+		record.Detail = clip(end.err.Error())
 	}
 	if err := c.audit.Record(record); err != nil {
 		// What cannot be recorded did not happen; a code that was claimed stays claimed.
@@ -202,6 +209,15 @@ func (c *Core) step(ctx context.Context, a Attempt, name string, run func(*login
 	return v
 }
 
+// clip bounds what strangers, and servers, can write into a record.
+func clip(s string) string {
+	const most = 1 << 10
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}
+
 func (c *Core) logStep(r Record) {
 	level := slog.LevelInfo
 	if r.Outcome == Unavailable.String() || r.Reason == ReasonClockBehind {
@@ -209,8 +225,16 @@ func (c *Core) logStep(r Record) {
 	}
 	attrs := make([]slog.Attr, 0, 10)
 	for _, a := range []struct{ key, value string }{
-		{"attempt", r.ID}, {"step", r.Step}, {"reason", string(r.Reason)}, {"user", r.User}, {"door", r.Door},
-		{"client", r.Client}, {"source", r.Source}, {"service", r.Service}, {"policy", r.Policy}, {"detail", r.Detail},
+		{"attempt", r.ID},
+		{"step", r.Step},
+		{"reason", string(r.Reason)},
+		{"user", r.User},
+		{"door", r.Door},
+		{"client", r.Client},
+		{"source", r.Source},
+		{"service", r.Service},
+		{"policy", r.Policy},
+		{"detail", r.Detail},
 	} {
 		if a.value != "" {
 			attrs = append(attrs, slog.String(a.key, a.value))

@@ -32,3 +32,6 @@ func CheckSplit(t *testing.T, typed string, first bool, delimiter string) {
 		}
 	}
 }
+
+// UserKey is userKey.
+func UserKey(id string) string { return userKey(id) }

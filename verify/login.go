@@ -82,18 +82,18 @@ func (l *login) explain(step, format string, args ...any) {
 
 // start takes the first words of a user.
 func (l *login) start(ctx context.Context) ending {
-	if e, ok := l.checkInput(); !ok {
-		return e
-	}
 	if !l.choosePolicy(l.Policy) {
 		return reject(ReasonNoPolicy)
+	}
+	if e, ok := l.checkInput(); !ok {
+		return e
 	}
 	if e, ok := l.findUser(ctx); !ok {
 		return l.hide(ctx, e)
 	}
 	unlock, err := l.core.locks.lock(ctx, l.user.ID)
 	if err != nil {
-		return unavailable(ReasonOverloaded, fmt.Errorf("wait for earlier attempts of this user: %w", err))
+		return l.hide(ctx, l.turnedAway(err))
 	}
 	defer unlock()
 	if e, ok := l.checkThrottle(ctx); !ok {
@@ -106,7 +106,7 @@ func (l *login) start(ctx context.Context) ending {
 			l.explain("devices", "the user has no device, and the policy lets that pass")
 			return l.accept(ctx, ReasonNoDeviceAllowed, commit{})
 		case l.policy.Mode != policy.CodeOnly:
-			return l.passwordAlone(ctx)
+			return l.hide(ctx, l.passwordAlone(ctx))
 		}
 	}
 	if !l.servable() {
@@ -129,6 +129,16 @@ func (l *login) start(ctx context.Context) ending {
 		return l.auto(ctx)
 	}
 	return rejectFor(ReasonNoPolicy, fmt.Errorf("policy %q has the unknown mode %q", l.policy.Name, l.policy.Mode))
+}
+
+// turnedAway ends a step whose turn did not come. A crowd on one user is told no, as it would be told if
+// there were no such user; it must not look to the client as if this server were down.
+func (l *login) turnedAway(err error) ending {
+	l.explain("turn", "%v", err)
+	if errors.Is(err, errTooMany) {
+		return rejectFor(ReasonOverloaded, err)
+	}
+	return unavailable(ReasonTooLate, fmt.Errorf("wait for earlier attempts of this user: %w", err))
 }
 
 // checkInput refuses what no directory and no log should ever see.
@@ -221,9 +231,17 @@ func (l *login) checkThrottle(ctx context.Context) (ending, bool) {
 	var until time.Time
 	err := l.core.store.View(ctx, func(r store.Reader) error {
 		var err error
-		until, err = l.setup.Throttle.refusedUntil(r, l.user.ID, l.sourceKey(), l.core.now())
+		until, err = l.setup.Throttle.refusedUntil(r, l.user.ID, l.place(), l.core.now())
 		return err
 	})
+	if errors.Is(err, errFromTheFuture) {
+		l.core.log.Error("failures were counted at a time that has not come: did this host's clock jump back?", "user", l.user.Name)
+		err = l.core.store.Update(ctx, func(tx store.Tx) error {
+			var err error
+			until, err = l.setup.Throttle.heal(tx, l.user.ID, l.place(), l.core.now())
+			return err
+		})
+	}
 	switch {
 	case err != nil:
 		l.explain("throttle", "the store cannot be read: %v", err)
@@ -236,13 +254,12 @@ func (l *login) checkThrottle(ctx context.Context) (ending, bool) {
 	return ending{}, true
 }
 
-// sourceKey is where failures and successes of this person's place are counted. A client that does
-// not say where the person is counts as one place.
-func (l *login) sourceKey() string {
+// place is where failures and successes of this person are counted.
+func (l *login) place() place {
 	if s := strings.ToLower(strings.TrimSpace(l.Source)); s != "" {
-		return "at:" + s
+		return place{key: "at:" + s, personal: true}
 	}
-	return "client:" + l.Client
+	return place{key: "client:" + l.Client}
 }
 
 // servable reports whether any factor can check a code of the user's.
@@ -284,7 +301,7 @@ func (l *login) append(ctx context.Context) ending {
 		return reject(ReasonNoCode)
 	}
 	if c.Result != Match {
-		return l.failCode(ctx, c.Finding, commit{})
+		return l.failCode(ctx, c.Finding)
 	}
 	return l.passwordThenClaim(ctx, c)
 }
@@ -295,17 +312,17 @@ func (l *login) auto(ctx context.Context) ending {
 	if err != nil {
 		return unavailable(ReasonInternal, err)
 	}
-	if !found || c.Result == NoMatch {
+	if !found || c.Result == NoMatch || c.Result == Resync {
 		// The password may end in digits that are no code: only a right code decides for append.
 		l.explain("code", "no right code can be split off: the field is taken as the password")
-		e := l.challenge(ctx)
+		e := l.challenge(ctx, c.Notes...)
 		if found && e.reason == ReasonWrongPassword {
 			e.reason = ReasonWrongEither
 		}
 		return e
 	}
 	if c.Result != Match {
-		return l.failCode(ctx, c.Finding, commit{})
+		return l.failCode(ctx, c.Finding)
 	}
 	return l.passwordThenClaim(ctx, c)
 }
@@ -325,17 +342,18 @@ func (l *login) codeOnly(ctx context.Context) ending {
 		return unavailable(ReasonInternal, err)
 	}
 	if f.Result != Match {
-		return l.failCode(ctx, f, commit{})
+		return l.failCode(ctx, f)
 	}
 	return l.accept(ctx, ReasonOK, commit{claim: &f.Claim, notes: f.Notes})
 }
 
 // challenge: the field is the password; a right one opens a challenge for the code.
-func (l *login) challenge(ctx context.Context) ending {
-	if e, ok := l.checkPassword(ctx, l.Secret.Reveal()); !ok {
+// notes are kept either way.
+func (l *login) challenge(ctx context.Context, notes ...Note) ending {
+	if e, ok := l.checkPassword(ctx, l.Secret.Reveal(), notes...); !ok {
 		return e
 	}
-	return l.openChallenge(ctx, commit{}, openSession{Account: l.user.ID, Tries: l.policy.Tries})
+	return l.openChallenge(ctx, commit{notes: notes}, openSession{Account: l.user.ID, Tries: l.policy.Tries})
 }
 
 func (l *login) passwordAlone(ctx context.Context) ending {
@@ -355,7 +373,7 @@ func (l *login) hide(ctx context.Context, e ending) ending {
 		return e
 	}
 	l.explain("challenge", "a challenge is opened that no code can answer, so that nobody learns of this from the prompt")
-	s := openSession{Doomed: e.reason}
+	s := openSession{Doomed: e.reason, Tries: l.policy.Tries}
 	if l.user != nil {
 		s.Account = l.user.ID
 	}
@@ -367,7 +385,7 @@ func (l *login) hide(ctx context.Context, e ending) ending {
 }
 
 // checkPassword asks the first factor, mostly the directory. A wrong password counts as a failure; an unknown answer does not.
-func (l *login) checkPassword(ctx context.Context, password string) (ending, bool) {
+func (l *login) checkPassword(ctx context.Context, password string, notes ...Note) (ending, bool) {
 	if password == "" { // what the split left over (CVE-2014-7828)
 		l.explain("password", "nothing is left for the password")
 		return reject(ReasonEmptyPassword), false
@@ -385,7 +403,7 @@ func (l *login) checkPassword(ctx context.Context, password string) (ending, boo
 		return ending{}, true
 	case errors.Is(err, directory.ErrWrongPassword):
 		l.explain("password", "wrong: %v", err)
-		if e, ok := l.fail(ctx, commit{failure: true}); !ok {
+		if e, ok := l.fail(ctx, commit{failure: true, notes: notes}); !ok {
 			return e, false
 		}
 		return rejectFor(ReasonWrongPassword, err), false
@@ -394,18 +412,22 @@ func (l *login) checkPassword(ctx context.Context, password string) (ending, boo
 	return unavailable(ReasonDirectoryDown, err), false
 }
 
-// failCode ends a step whose code was not accepted: it is counted if it was a guess, and c (a
-// challenge to spend or to open anew) goes into the same transaction.
-func (l *login) failCode(ctx context.Context, f Finding, c commit) ending {
-	reasons := map[Result]Reason{NoMatch: ReasonWrongCode, Used: ReasonReplayedCode, ClockBehind: ReasonClockBehind, Resync: ReasonResync}
-	c.failure = f.Result == NoMatch || f.Result == Resync
-	c.notes = append(c.notes, f.Notes...)
-	if e, ok := l.fail(ctx, c); !ok {
-		return e
+// failCode ends a step whose code was not accepted.
+func (l *login) failCode(ctx context.Context, f Finding) ending {
+	c, e := refusal(f)
+	if failed, ok := l.fail(ctx, c); !ok {
+		return failed
 	}
+	return e
+}
+
+// refusal is what a code that is not accepted leaves behind, and how the step ends: a guess is counted, a
+// code that was right once is not.
+func refusal(f Finding) (commit, ending) {
+	reasons := map[Result]Reason{NoMatch: ReasonWrongCode, Used: ReasonReplayedCode, ClockBehind: ReasonClockBehind, Resync: ReasonResync}
 	e := reject(reasons[f.Result])
 	if f.Detail != "" {
 		e.err = errors.New(f.Detail)
 	}
-	return e
+	return commit{failure: f.Result == NoMatch || f.Result == Resync, notes: f.Notes}, e
 }

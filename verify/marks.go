@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"tandem/store"
 )
@@ -13,11 +14,12 @@ import (
 // userKey is a user's identifier as part of a key: no identifier can be made to look like another
 // one's key, however long or odd it is.
 func userKey(id string) string {
-	if k := url.PathEscape(id); len(k) <= 128 {
+	const hashed = "sha256:"
+	if k := url.PathEscape(id); len(k) <= 128 && !strings.HasPrefix(k, hashed) {
 		return k
 	}
 	h := sha256.Sum256([]byte(id))
-	return "sha256:" + hex.EncodeToString(h[:])
+	return hashed + hex.EncodeToString(h[:])
 }
 
 func markKey(user, key string) string { return "mark/" + userKey(user) + "/" + key }

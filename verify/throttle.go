@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"time"
 
@@ -41,12 +42,22 @@ func (b bucket) refusedUntil(empty, now time.Time) time.Time {
 	return time.Time{}
 }
 
-// charge returns when the bucket will be empty after one more failure.
+// charge returns when the bucket will be empty after one more failure. A full bucket stays full: failures
+// that are refused anyway must not put the end further off.
 func (b bucket) charge(empty, now time.Time) time.Time {
 	if empty.Before(now) {
 		empty = now
 	}
-	return empty.Add(b.refill)
+	return b.clamp(empty.Add(b.refill), now)
+}
+
+// clamp returns empty, or when a bucket that is full now will be empty, if that is earlier: no bucket can
+// hold more.
+func (b bucket) clamp(empty, now time.Time) time.Time {
+	if full := now.Add(b.capacity()); empty.After(full) {
+		return full
+	}
+	return empty
 }
 
 // capacity is how long a full bucket takes to empty.
@@ -54,6 +65,17 @@ func (b bucket) capacity() time.Duration { return time.Duration(b.burst) * b.ref
 
 func (t Throttle) source() bucket { return bucket{t.SourceBurst, t.SourceRefill} }
 func (t Throttle) user() bucket   { return bucket{t.UserBurst, t.UserRefill} }
+
+// place is where somebody tries to log in from.
+type place struct {
+	key string
+	// personal: it says something about the person, not only about the client that all its users share. Only
+	// such a place can become one that a user is known at.
+	personal bool
+}
+
+// errFromTheFuture means that a bucket holds more than it can: its failures were counted by a clock that was ahead.
+var errFromTheFuture = errors.New("failures were counted in the future")
 
 // The user's record holds when its bucket will be empty, and a generation that an unlock raises;
 // a source's bucket of an older generation counts as empty.
@@ -64,27 +86,31 @@ type throttleRecord struct {
 
 func throttleUserKey(user string) string { return "throttle/" + userKey(user) }
 
-func throttleSourceKey(user, source string) string {
-	return "throttle/" + userKey(user) + "/" + sourceHash(source)
+func throttleSourceKey(user string, p place) string {
+	return "throttle/" + userKey(user) + "/" + p.hash()
 }
 
-func knownSourceKey(user, source string) string {
-	return "source/" + userKey(user) + "/" + sourceHash(source)
+func knownSourceKey(user string, p place) string {
+	return "source/" + userKey(user) + "/" + p.hash()
 }
 
-func sourceHash(source string) string {
-	h := sha256.Sum256([]byte(source))
+func (p place) hash() string {
+	h := sha256.Sum256([]byte(p.key))
 	return hex.EncodeToString(h[:16])
 }
 
-// refusedUntil returns when the user may try again from source, or zero if now.
-func (t Throttle) refusedUntil(r store.Reader, user, source string, now time.Time) (time.Time, error) {
-	u, s, err := t.read(r, user, source)
+// refusedUntil returns when the user may try again from p, or zero if now. The error may be
+// errFromTheFuture: heal then sets it right.
+func (t Throttle) refusedUntil(r store.Reader, user string, p place, now time.Time) (time.Time, error) {
+	u, s, err := t.read(r, user, p)
 	if err != nil {
 		return time.Time{}, err
 	}
+	if u.empty != t.user().clamp(u.empty, now) || s.empty != t.source().clamp(s.empty, now) {
+		return time.Time{}, errFromTheFuture
+	}
 	until := t.source().refusedUntil(s.empty, now)
-	known, err := r.Get(knownSourceKey(user, source))
+	known, err := r.Get(knownSourceKey(user, p))
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -96,24 +122,40 @@ func (t Throttle) refusedUntil(r store.Reader, user, source string, now time.Tim
 	return until, nil
 }
 
+// heal makes buckets of failures that a wrong clock has counted full ones, which drain from now on.
+func (t Throttle) heal(tx store.Tx, user string, p place, now time.Time) (until time.Time, err error) {
+	u, s, err := t.read(tx, user, p)
+	if err != nil {
+		return time.Time{}, err
+	}
+	u.empty, s.empty = t.user().clamp(u.empty, now), t.source().clamp(s.empty, now)
+	t.putUser(tx, user, u)
+	putThrottle(tx, throttleSourceKey(user, p), s, t.source().capacity())
+	return t.refusedUntil(tx, user, p, now)
+}
+
 // fail charges both buckets.
-func (t Throttle) fail(tx store.Tx, user, source string, now time.Time) error {
-	u, s, err := t.read(tx, user, source)
+func (t Throttle) fail(tx store.Tx, user string, p place, now time.Time) error {
+	u, s, err := t.read(tx, user, p)
 	if err != nil {
 		return err
 	}
 	u.empty, s.empty = t.user().charge(u.empty, now), t.source().charge(s.empty, now)
 	t.putUser(tx, user, u)
-	putThrottle(tx, throttleSourceKey(user, source), s, t.source().capacity())
+	putThrottle(tx, throttleSourceKey(user, p), s, t.source().capacity())
 	return nil
 }
 
-// succeed forgives the source's failures and remembers the source. The user's bucket is not
-// emptied: a login does not give somebody who guesses elsewhere a fresh start.
-func (t Throttle) succeed(tx store.Tx, user, source string, now time.Time) {
-	tx.Delete(throttleSourceKey(user, source))
+// succeed forgives the failures at a personal place and remembers it. The user's bucket is not emptied, nor
+// that of a place that all of a client's users share: a login does not give somebody who guesses elsewhere a
+// fresh start.
+func (t Throttle) succeed(tx store.Tx, user string, p place, now time.Time) {
+	if !p.personal {
+		return
+	}
+	tx.Delete(throttleSourceKey(user, p))
 	if t.RememberSources > 0 {
-		tx.Put(knownSourceKey(user, source), binary.BigEndian.AppendUint64(nil, uint64(now.Unix())), t.RememberSources)
+		tx.Put(knownSourceKey(user, p), binary.BigEndian.AppendUint64(nil, uint64(now.Unix())), t.RememberSources)
 	}
 }
 
@@ -128,11 +170,11 @@ func (t Throttle) reset(tx store.Tx, user string, now time.Time) (until time.Tim
 	return until, nil
 }
 
-func (t Throttle) read(r store.Reader, user, source string) (u, s throttleRecord, err error) {
+func (t Throttle) read(r store.Reader, user string, p place) (u, s throttleRecord, err error) {
 	if u, err = readThrottle(r, throttleUserKey(user)); err != nil {
 		return u, s, err
 	}
-	if s, err = readThrottle(r, throttleSourceKey(user, source)); err != nil {
+	if s, err = readThrottle(r, throttleSourceKey(user, p)); err != nil {
 		return u, s, err
 	}
 	if s.generation != u.generation {
@@ -141,10 +183,14 @@ func (t Throttle) read(r store.Reader, user, source string) (u, s throttleRecord
 	return u, s, nil
 }
 
-// putUser keeps the user's record for as long as either kind of bucket could matter, so that no
-// source's bucket outlives the generation that made it void.
+// putUser keeps the user's record. One with a generation is kept for ever, so that no source's bucket, of
+// whatever capacity it was made, outlives the generation that made it void.
 func (t Throttle) putUser(tx store.Tx, user string, u throttleRecord) {
-	putThrottle(tx, throttleUserKey(user), u, max(t.user().capacity(), t.source().capacity()))
+	keep := t.user().capacity()
+	if u.generation > 0 {
+		keep = 0
+	}
+	putThrottle(tx, throttleUserKey(user), u, keep)
 }
 
 func readThrottle(r store.Reader, key string) (throttleRecord, error) {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"strings"
 
 	"layeh.com/radius"
@@ -25,7 +26,10 @@ type tryCmd struct {
 	Explain bool   `help:"Print each decision and why. Not with --radius."`
 	JSON    bool   `help:"Print the result as JSON."`
 
-	Radius     bool   `help:"Try over the wire, as a VPN would, instead of over the admin socket."`
+	PAM       string `name:"pam" placeholder:"SERVICE" xor:"way" help:"Try through a PAM service of this host, as sshd or sudo would."`
+	PAMHelper string `name:"pam-helper" placeholder:"FILE" default:"/usr/libexec/tandem/tandem-pam" help:"With --pam: the program that speaks PAM (default ${default})."`
+
+	Radius     bool   `xor:"way" help:"Try over the wire, as a VPN would, instead of over the admin socket."`
 	Server     string `placeholder:"HOST:PORT" help:"With --radius: the server (default: the first address of this configuration)."`
 	SecretFile string `placeholder:"FILE" help:"With --radius: a file with the shared secret (default: that of the configured client that this host is)."`
 }
@@ -40,6 +44,9 @@ type result struct {
 
 // Run makes one real attempt: a right code is used up, a wrong one counts.
 func (c *tryCmd) Run(e *env) error {
+	if c.PAM != "" {
+		return c.throughPAM(e)
+	}
 	try := c.overAdminSocket
 	if c.Radius {
 		try = c.overRADIUS
@@ -94,6 +101,21 @@ func (c *tryCmd) overAdminSocket(e *env, a *asker) (result, error) {
 		return "", nil
 	})
 	return result{Outcome: last.Outcome, Reason: last.Reason, Message: last.Message, AttemptID: last.AttemptID}, err
+}
+
+// throughPAM leaves the conversation to tandem-pam, because this program is static and loads no PAM modules.
+func (c *tryCmd) throughPAM(e *env) error {
+	pam := exec.CommandContext(e.ctx, c.PAMHelper, "try", c.PAM, c.User)
+	pam.Stdin, pam.Stdout, pam.Stderr = e.stdin, e.stdout, e.stderr
+	err := pam.Run()
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		return errSilent
+	case err != nil:
+		return fmt.Errorf("try %s through PAM: %w (install tandem-pam, or name it with --pam-helper)", c.User, err)
+	}
+	return nil
 }
 
 func (c *tryCmd) overRADIUS(e *env, a *asker) (result, error) {

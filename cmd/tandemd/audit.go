@@ -10,6 +10,7 @@ import (
 
 	"tandem/internal/audit"
 	"tandem/internal/config"
+	"tandem/verify"
 )
 
 // auditFile is the audit in force; a reload can put another file in its place between two records.
@@ -48,6 +49,13 @@ func (a *auditFile) Append(record any) error {
 	return a.file.Append(record)
 }
 
+// Check returns nil if the last record could be written.
+func (a *auditFile) Check() error {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.file.Check()
+}
+
 // Close closes the file.
 func (a *auditFile) Close() error {
 	a.mu.Lock()
@@ -56,6 +64,18 @@ func (a *auditFile) Close() error {
 		return nil
 	}
 	return a.file.Close()
+}
+
+// recorder counts and keeps the core's records.
+type recorder struct {
+	metrics *metrics
+	*auditFile
+}
+
+// Record implements [verify.Auditor].
+func (r recorder) Record(record verify.Record) error {
+	r.metrics.count(record)
+	return r.Append(record)
 }
 
 // monotonic is the kernel's monotonic clock, which systemd compares a reload's beginning with.

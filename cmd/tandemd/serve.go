@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"time"
 
@@ -14,9 +15,11 @@ import (
 	"tandem/internal/compose"
 	"tandem/internal/config"
 	"tandem/internal/version"
+	"tandem/pamhelper"
 	"tandem/radiusd"
 	"tandem/store/bolt"
 	"tandem/verify"
+	"tandem/verify/policy"
 )
 
 // drainTime is how long what has begun may take to finish after SIGTERM or in a reload.
@@ -31,7 +34,9 @@ type tandemd struct {
 	audit   *auditFile
 	core    *verify.Core
 	radius  *radiusd.Server
+	setup   verify.Setup // in force, but for policies that are being retired
 	closeOf func() error // closes the directory in force
+	retire  <-chan time.Time
 	notify  func(string)
 }
 
@@ -68,11 +73,12 @@ func serve(ctx context.Context, path string, p process) (err error) {
 	}
 	d.closeOf = closeOf
 	defer func() { err = errors.Join(err, d.closeOf()) }()
-	record := verify.AuditFunc(func(r verify.Record) error {
-		m.count(r)
-		return d.audit.Append(r)
-	})
-	d.core, err = verify.New(ctx, verify.Config{Store: db, Audit: record, Log: d.log}, compose.Setup(cfg, users, time.Now))
+	setup, err := compose.Setup(cfg, users, time.Now)
+	if err != nil {
+		return err
+	}
+	d.setup = setup
+	d.core, err = verify.New(ctx, verify.Config{Store: db, Audit: recorder{m, d.audit}, Log: d.log}, setup)
 	if err != nil {
 		return err
 	}
@@ -100,6 +106,12 @@ func serve(ctx context.Context, path string, p process) (err error) {
 	if err != nil {
 		return errors.Join(err, d.radius.Shutdown(ctx))
 	}
+	var host *pamhelper.Server // nil: the door is closed
+	if cfg.PAM.Socket != "" {
+		if host, err = pamhelper.Listen(compose.PAM(cfg, d.core, d.log)); err != nil {
+			return errors.Join(err, d.radius.Shutdown(ctx))
+		}
+	}
 	page, err := m.listen(cfg.Metrics.Listen, d.core)
 	if err != nil {
 		return errors.Join(err, d.radius.Shutdown(ctx))
@@ -110,6 +122,9 @@ func serve(ctx context.Context, path string, p process) (err error) {
 	serving.Go(func() error { return d.radius.Serve(context.WithoutCancel(ctx)) })
 	serving.Go(func() error { return door.Serve(ctx) })
 	serving.Go(func() error { return page.serve(ctx) })
+	if host != nil {
+		serving.Go(func() error { return host.Serve(ctx) })
+	}
 	serving.Go(func() error {
 		<-ctx.Done()
 		d.notify("STOPPING=1")
@@ -125,6 +140,8 @@ func serve(ctx context.Context, path string, p process) (err error) {
 				return nil
 			case <-p.reload:
 				d.reload(ctx)
+			case <-d.retire: // nobody has begun under the old policies any more
+				<-d.swap(ctx, d.setup)
 			}
 		}
 	})
@@ -139,7 +156,8 @@ func serve(ctx context.Context, path string, p process) (err error) {
 func (d *tandemd) reload(ctx context.Context) {
 	d.notify(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", monotonic().Microseconds()))
 	defer d.notify("READY=1")
-	if err := d.takeOver(ctx); err != nil {
+	// What has begun is finished even if the daemon is told to stop meanwhile.
+	if err := d.takeOver(context.WithoutCancel(ctx)); err != nil {
 		d.log.Error("reload refused; the old configuration stays in force", "err", err)
 		return
 	}
@@ -155,12 +173,19 @@ func (d *tandemd) takeOver(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	setup, err := compose.Setup(next, users, time.Now)
+	if err != nil {
+		return errors.Join(err, closeOf())
+	}
 	// All that can fail has been made; from the audit on, everything is taken over.
 	if err := d.audit.Replace(next.Audit); err != nil {
 		return errors.Join(err, closeOf())
 	}
+	// The core first: it must know the policies of the clients' new settings before they come, and, for
+	// requests and challenges that have begun under the old ones, theirs.
+	drained := d.swap(ctx, withRetired(setup, d.setup))
 	if err := d.radius.Reload(compose.RADIUSSettings(next)); err != nil {
-		return errors.Join(err, closeOf())
+		return err // never seen: config has checked more
 	}
 	for _, w := range next.Warnings {
 		d.log.Warn("configuration: " + w)
@@ -169,14 +194,41 @@ func (d *tandemd) takeOver(ctx context.Context) error {
 		d.log.Warn("this change needs a restart of tandemd", "key", key)
 	}
 	compose.SetLevel(d.level, next.Log)
-	draining, cancel := context.WithTimeout(ctx, drainTime)
-	defer cancel()
-	if err := d.core.Swap(draining, compose.Setup(next, users, time.Now)); err != nil {
-		d.log.Warn("attempts with the old configuration have not ended", "err", err)
-	}
+	<-drained
 	if err := d.closeOf(); err != nil {
 		d.log.Warn("close the old directory", "err", err)
 	}
-	d.config, d.closeOf = next, closeOf
+	d.retire = time.After(longest(d.setup.Policies) + next.Radius.RequestTimeout)
+	d.config, d.setup, d.closeOf = next, setup, closeOf
 	return nil
+}
+
+// swap puts a setup in force; the channel is closed when nothing uses the one before any more.
+func (d *tandemd) swap(ctx context.Context, setup verify.Setup) (drained <-chan struct{}) {
+	done := make(chan struct{})
+	go func() { // ends with the last attempt, and each attempt has a deadline
+		defer close(done)
+		draining, cancel := context.WithTimeout(ctx, max(drainTime, d.config.Radius.RequestTimeout))
+		defer cancel()
+		if err := d.core.Swap(draining, setup); err != nil {
+			d.log.Warn("attempts with the old configuration have not ended", "err", err)
+		}
+	}()
+	return done
+}
+
+// withRetired is next with those of old's policies that are gone.
+func withRetired(next, old verify.Setup) verify.Setup {
+	policies := maps.Clone(old.Policies)
+	maps.Copy(policies, next.Policies)
+	next.Policies = policies
+	return next
+}
+
+// longest is how long a challenge of any of the policies may still be answered.
+func longest(policies map[string]*policy.Policy) (d time.Duration) {
+	for _, p := range policies {
+		d = max(d, p.LoginTimeout)
+	}
+	return d
 }

@@ -108,12 +108,18 @@ func attribute(e *goldap.Entry, name string) *goldap.EntryAttribute {
 	return nil
 }
 
-// checkComplete refuses an attribute of which Active Directory sent only a part ("memberOf;range=0-1499").
+// checkComplete refuses an attribute that came under another description than was asked for: Active Directory
+// sends a part of many values so ("memberOf;range=0-1499"), and a value with options ("tandemDevices;binary",
+// RFC 4512 §2.5) would otherwise count as none at all.
 func checkComplete(e *goldap.Entry, name string) error {
 	for _, a := range e.Attributes {
 		base, options, _ := strings.Cut(strings.ToLower(a.Name), ";")
-		if base == strings.ToLower(name) && strings.HasPrefix(options, "range=") {
+		switch {
+		case base != strings.ToLower(name) || options == "":
+		case strings.HasPrefix(options, "range="):
 			return fmt.Errorf("the entry %q has too many values of %s, and the server sent only some", e.DN, name)
+		default:
+			return fmt.Errorf("the entry %q has its %s as %q: remove the option, or name the attribute with it", e.DN, name, a.Name)
 		}
 	}
 	return nil

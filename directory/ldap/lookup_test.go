@@ -318,3 +318,17 @@ func TestAnswersAreBounded(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestRow17_AnAttributeWithOptionsIsNotNone(t *testing.T) {
+	for _, name := range []string{"tandemDevices;binary", "TANDEMDEVICES;lang-fr"} {
+		attributes := aliceAttributes()
+		delete(attributes, "tandemDevices")
+		attributes[name] = []string{totp}
+		server := listen(t, serveLDAP(finds(attributes)))
+		u, err := open(t, config(server.url)).Lookup(t.Context(), "alice")
+		nothingKnown(t, err)
+		if u != nil || err != nil && !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: got %+v, %v", name, u, err)
+		}
+	}
+}

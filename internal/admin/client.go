@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 
-	"golang.org/x/sys/unix"
+	"tandem/internal/unixsock"
 )
 
 // Client is the command's side of the socket.
@@ -16,38 +15,11 @@ type Client struct {
 	in   *bufio.Reader
 }
 
-// Dial connects to the daemon. It refuses a socket that neither root nor the caller owns, or on which
-// somebody else listens: a password may go over it.
+// Dial connects to the daemon.
 func Dial(path string) (*Client, error) {
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return nil, fmt.Errorf("tandemd does not run (there is no admin socket %s): start it, or name its configuration with --config", path)
-	case err != nil:
-		return nil, fmt.Errorf("admin socket: %w", err)
-	case info.Mode().Type() != os.ModeSocket:
-		return nil, fmt.Errorf("admin socket %s: not a socket", path)
-	}
-	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
-	switch {
-	case errors.Is(err, unix.EACCES):
-		return nil, fmt.Errorf("admin socket %s: %w: run this as root or as the user that tandemd runs as", path, err)
-	case err != nil:
-		return nil, fmt.Errorf("admin socket %s: %w: tandemd does not run", path, err)
-	}
-	var stat unix.Stat_t
-	if err := unix.Lstat(path, &stat); err != nil {
-		_ = conn.Close()
-		return nil, fmt.Errorf("admin socket %s: %w", path, err)
-	}
-	peer, err := peerOf(conn)
+	conn, err := unixsock.Dial(path)
 	if err != nil {
-		_ = conn.Close()
-		return nil, err
-	}
-	if peer.Uid != stat.Uid && peer.Uid != 0 {
-		_ = conn.Close()
-		return nil, fmt.Errorf("admin socket %s: it belongs to user id %d, but user id %d listens: not trusted", path, stat.Uid, peer.Uid)
+		return nil, fmt.Errorf("admin: %w", err)
 	}
 	return &Client{conn: conn, in: bufio.NewReader(conn)}, nil
 }

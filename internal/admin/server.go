@@ -10,14 +10,12 @@ import (
 	"net"
 	"os"
 	"os/user"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"tandem/internal/secret"
+	"tandem/internal/unixsock"
 	"tandem/verify"
 )
 
@@ -65,37 +63,11 @@ type Server struct {
 	listener *net.UnixListener
 }
 
-// Listen makes the socket, mode 0600. A socket on which nobody listens any more is replaced; one that
-// is in use is an error.
+// Listen makes the socket, mode 0600.
 func Listen(c Config) (*Server, error) {
-	if conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: c.Path, Net: "unix"}); err == nil {
-		_ = conn.Close()
-		return nil, fmt.Errorf("admin socket %s: another tandemd listens there; stop it first", c.Path)
-	}
-	if info, err := os.Lstat(c.Path); err == nil {
-		if info.Mode().Type() != os.ModeSocket {
-			return nil, fmt.Errorf("admin socket %s: something that is not a socket stands there; move it away", c.Path)
-		}
-		if err := os.Remove(c.Path); err != nil {
-			return nil, fmt.Errorf("remove the old admin socket: %w", err)
-		}
-	}
-	// The mode must be right from the first moment on, and umask belongs to the whole process: so the
-	// socket is made in a folder of its own that nobody else can enter, and then moved.
-	dir, err := os.MkdirTemp(filepath.Dir(c.Path), ".tandem-admin-")
+	l, err := unixsock.Listen(c.Path, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("admin socket %s: %w (make its folder: mkdir -p %s)", c.Path, err, filepath.Dir(c.Path))
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	made := filepath.Join(dir, "s")
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: made, Net: "unix"})
-	if err != nil {
-		return nil, fmt.Errorf("admin socket %s: %w", c.Path, err)
-	}
-	l.SetUnlinkOnClose(false)
-	if err := errors.Join(os.Chmod(made, 0o600), os.Rename(made, c.Path)); err != nil {
-		_ = l.Close()
-		return nil, fmt.Errorf("admin socket %s: %w", c.Path, err)
+		return nil, fmt.Errorf("admin: %w", err)
 	}
 	return &Server{Config: c, listener: l}, nil
 }
@@ -103,21 +75,13 @@ func Listen(c Config) (*Server, error) {
 // Serve answers until ctx ends; then it waits for open connections to end.
 func (s *Server) Serve(ctx context.Context) error {
 	defer func() { _ = os.Remove(s.Path) }()
-	stop := context.AfterFunc(ctx, func() { _ = s.listener.Close() })
-	defer stop()
 	var open sync.WaitGroup
 	defer open.Wait()
 	places := make(chan struct{}, maxConnections)
 	for {
-		conn, err := s.listener.AcceptUnix()
-		switch {
-		case ctx.Err() != nil:
-			if err == nil {
-				_ = conn.Close()
-			}
+		conn := unixsock.Accept(ctx, s.listener, s.Log)
+		if conn == nil {
 			return nil
-		case err != nil:
-			return fmt.Errorf("admin socket %s: %w", s.Path, err)
 		}
 		select {
 		case places <- struct{}{}:
@@ -140,7 +104,7 @@ func (s *Server) Serve(ctx context.Context) error {
 }
 
 func (s *Server) serve(ctx context.Context, conn *net.UnixConn) error {
-	peer, err := peerOf(conn)
+	peer, err := unixsock.Peer(conn)
 	if err != nil {
 		return err
 	}
@@ -234,20 +198,6 @@ func (c *connection) step(ctx context.Context, run func(context.Context) verify.
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
 	return run(ctx)
-}
-
-func peerOf(conn *net.UnixConn) (peer *unix.Ucred, err error) {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	if e := raw.Control(func(fd uintptr) { peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); e != nil {
-		return nil, e
-	}
-	if err != nil {
-		return nil, fmt.Errorf("ask the kernel who is at the other end: %w", err)
-	}
-	return peer, nil
 }
 
 func userName(uid uint32) string {

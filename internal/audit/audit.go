@@ -38,6 +38,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -70,9 +71,10 @@ type Log struct {
 	file *os.File
 	// torn: the file ends in the middle of a line.
 	torn bool
-	// failure is the error of the last Append.
-	failure error
-	closed  bool
+	// failure is the error of the last Append, failedAt its time.
+	failure  error
+	failedAt time.Time
+	closed   bool
 }
 
 // Open opens the file at path for appending, and makes it with mode 0600 if there is none. It
@@ -154,7 +156,9 @@ func (l *Log) Append(record any) error {
 	if l.closed {
 		return ErrClosed
 	}
-	l.failure = l.write(line)
+	if l.failure = l.write(line); l.failure != nil {
+		l.failedAt = time.Now()
+	}
 	return l.failure
 }
 
@@ -222,14 +226,18 @@ func (l *Log) Reopen() error {
 	return l.open()
 }
 
-// Check returns an error if the last line could not be written, or the next could not.
+// failureCounts is how long after a failed Append Check calls the log broken. Then only the next Append
+// can tell, and it must get its chance: who is told that we are broken sends us nothing.
+const failureCounts = 15 * time.Second
+
+// Check returns an error if a line could not be written just now, or the next could not.
 func (l *Log) Check() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case l.closed:
 		return ErrClosed
-	case l.failure != nil:
+	case l.failure != nil && time.Since(l.failedAt) < failureCounts:
 		return fmt.Errorf("the last record was lost: %w", l.failure)
 	case l.path == Stdout:
 		return nil

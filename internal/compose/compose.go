@@ -13,6 +13,8 @@ import (
 	"tandem/directory/file"
 	"tandem/directory/ldap"
 	"tandem/internal/config"
+	"tandem/pamhelper"
+	"tandem/pamhelper/local"
 	"tandem/radiusd"
 	"tandem/verify"
 	"tandem/verify/hotp"
@@ -25,6 +27,7 @@ var (
 	_ verify.Directory = (*file.Directory)(nil)
 	_ verify.Directory = (*ldap.Directory)(nil)
 	_ radiusd.Core     = (*verify.Core)(nil)
+	_ pamhelper.Core   = (*verify.Core)(nil)
 )
 
 // Logger makes the daemon's logger; level stays with the caller, who may change it later with SetLevel.
@@ -85,9 +88,14 @@ func LDAP(c *config.Config, now func() time.Time, log *slog.Logger) (*ldap.Direc
 }
 
 // Setup puts together what the core decides with.
-func Setup(c *config.Config, d verify.Directory, now func() time.Time) verify.Setup {
+func Setup(c *config.Config, d verify.Directory, now func() time.Time) (verify.Setup, error) {
+	passwords, err := passwords(c)
+	if err != nil {
+		return verify.Setup{}, err
+	}
 	return verify.Setup{
 		Directory: d,
+		Passwords: passwords,
 		Factors: []verify.Factor{
 			totp.New(totp.Config{
 				Settings: oath.Settings{Digits: c.TOTP.Digits, Algorithm: c.TOTP.Algorithm},
@@ -104,7 +112,22 @@ func Setup(c *config.Config, d verify.Directory, now func() time.Time) verify.Se
 			UserBurst: c.Throttle.UserBurst, UserRefill: c.Throttle.UserRefill,
 			RememberSources: c.Throttle.RememberSources,
 		},
+	}, nil
+}
+
+// passwords are the first factors beside the directory that some policy asks for.
+func passwords(c *config.Config) (map[string]verify.PasswordChecker, error) {
+	for _, p := range c.Policies {
+		if p.FirstFactor != "pam" {
+			continue
+		}
+		checker, err := local.New(c.PAM.PasswordHelper, c.PAM.PasswordService)
+		if err != nil {
+			return nil, fmt.Errorf("policy %q has first_factor = \"pam\": %w", p.Name, err)
+		}
+		return map[string]verify.PasswordChecker{"pam": checker}, nil
 	}
+	return nil, nil
 }
 
 func policies(configured []config.Policy) map[string]*policy.Policy {
@@ -128,6 +151,14 @@ func RADIUS(c *config.Config, core radiusd.Core, log *slog.Logger) radiusd.Confi
 	return radiusd.Config{
 		Listen: listen, Workers: c.Radius.Workers, Queue: c.Radius.Queue, Core: core, Logger: log,
 		Settings: RADIUSSettings(c),
+	}
+}
+
+// PAM makes the PAM door's configuration.
+func PAM(c *config.Config, core pamhelper.Core, log *slog.Logger) pamhelper.Config {
+	return pamhelper.Config{
+		Path: c.PAM.Socket,
+		Door: pamhelper.Door{Core: core, Log: log, RejectDelay: c.Radius.RejectDelay},
 	}
 }
 

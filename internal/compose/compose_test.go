@@ -17,7 +17,10 @@ func TestDefaultsAreTheSameEverywhere(t *testing.T) {
 		Tries: policy.DefaultTries, LoginTimeout: policy.DefaultLoginTimeout,
 		Texts: policy.Texts{Prompt: policy.DefaultPrompt, Retry: policy.DefaultRetry, Reject: policy.DefaultReject},
 	}
-	setup := compose.Setup(c, nil, nil)
+	setup, err := compose.Setup(c, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if got := setup.Policies["default"]; got == nil || *got != want {
 		t.Errorf("default policy %+v, want %+v", got, want)
 	}

@@ -15,7 +15,7 @@ type PAM struct {
 
 // SetDefaults implements [tomlfile.Defaulter].
 func (p *PAM) SetDefaults() {
-	*p = PAM{PasswordHelper: "/usr/libexec/tandem/tandem-pam", PasswordService: "tandem-password"}
+	*p = PAM{PasswordHelper: "/usr/libexec/tandem/tandem-pam", PasswordService: "tandem-password"} //nolint:gosec // a PAM service, no password
 }
 
 func (c *checker) pam(p *PAM) {

@@ -127,6 +127,9 @@ func own(path string, info os.FileInfo) error {
 	return nil
 }
 
+// ErrLocked means that another process has the state file open.
+var ErrLocked = errors.New("the state file is locked")
+
 func lock(f *os.File) error {
 	for deadline := time.Now().Add(lockWait); ; time.Sleep(lockRetry) {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
@@ -137,8 +140,7 @@ func lock(f *os.File) error {
 		case !errors.Is(err, unix.EWOULDBLOCK):
 			return fmt.Errorf("lock state file %s: %w", f.Name(), err)
 		case time.Now().After(deadline):
-			return fmt.Errorf("state file %s is locked by another process: is another tandemd running? "+
-				"(fuser -v %[1]s names it)", f.Name())
+			return fmt.Errorf("%w by another process: %s: is another tandemd running? (fuser -v %[2]s names it)", ErrLocked, f.Name())
 		}
 	}
 }

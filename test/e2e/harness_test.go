@@ -53,6 +53,10 @@ func build(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
 		return 1
 	}
+	if out, err := exec.Command("go", "build", "-trimpath", "-o", dir, "tandem/cmd/tandem-pam").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build tandem-pam (apt-get install gcc libpam0g-dev): %v\n%s", err, out)
+		return 1
+	}
 	return m.Run()
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/sys/unix"
 	"layeh.com/radius"
 	"layeh.com/radius/rfc2865"
 
@@ -318,4 +320,67 @@ func TestPages(t *testing.T) {
 	if strings.Contains(body, "alice") {
 		t.Error("/metrics names users")
 	}
+}
+
+func TestRow49_ReloadThatRenamesAPolicy(t *testing.T) {
+	tokens := map[string]*token{}
+	for i := range 30 {
+		name := fmt.Sprintf("user%02d", i)
+		tokens[name] = newToken(name)
+	}
+	named := func(policy string) string {
+		return head + "workers = 4\n" + strings.ReplaceAll(onFile, "networks", "policy = \""+policy+"\"\nnetworks") +
+			"[[policies]]\nname = \"" + policy + "\"\nmode = \"auto\"\n"
+	}
+	d := newDaemon(t, onFile, usersFile(t, tokens))
+	d.stop()
+	d.write("config.toml", named("before"))
+	d.start()
+	steady(t, 20*time.Second)
+	open := d.try("user00", alicePassword)
+	d.want(open, radius.CodeAccessChallenge, "a challenge before the reload")
+
+	d.write("config.toml", named("after"))
+	var lost atomic.Int32
+	var logins sync.WaitGroup
+	for name, k := range tokens {
+		logins.Go(func() {
+			if reply := d.try(name, alicePassword+k.totp(t, -1)); reply == nil || reply.Code != radius.CodeAccessAccept {
+				lost.Add(1)
+			}
+		})
+	}
+	d.hangUp("reloaded")
+	logins.Wait()
+	if lost.Load() != 0 {
+		t.Errorf("%d of 30 right logins were lost or rejected\n%s", lost.Load(), d.said())
+	}
+	d.want(d.try("user00", tokens["user00"].totp(t, 0), open.State...), radius.CodeAccessAccept, "its answer after the reload")
+}
+
+func TestDaemonOutlivesAShortageOfFiles(t *testing.T) {
+	d, key := newFileDaemon(t, "")
+	steady(t, 15*time.Second)
+	var before unix.Rlimit
+	limit := func(l unix.Rlimit) {
+		t.Helper()
+		if err := unix.Prlimit(d.process.Process.Pid, unix.RLIMIT_NOFILE, &l, &before); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := unix.Prlimit(d.process.Process.Pid, unix.RLIMIT_NOFILE, nil, &before); err != nil {
+		t.Fatal(err)
+	}
+	limit(unix.Rlimit{Cur: 3, Max: before.Max})
+	conn, err := net.Dial("unix", filepath.Join(d.dir, "admin.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	d.waitFor("the shortage to be noticed", func() bool { return strings.Contains(d.said(), "could not be accepted") })
+	limit(unix.Rlimit{Cur: before.Max, Max: before.Max})
+	if out, status := d.tandem("", "check"); status != 0 {
+		t.Fatalf("%s\n%s", out, d.said())
+	}
+	d.want(d.try("alice", alicePassword+key.totp(t, 0)), radius.CodeAccessAccept, "after it")
 }

@@ -22,6 +22,18 @@ static int give_up(struct exchange *x, int why)
 	return PAM_AUTH_ERR;
 }
 
+/*
+ * too_late: the application has kept us so long that the server may not have its time any more. What
+ * then ran out would be the person's fault, and must not look like the server's.
+ */
+static bool too_late(const struct exchange *x)
+{
+	if (now_ms() <= x->user_deadline)
+		return false;
+	pam_syslog(x->pamh, LOG_NOTICE, "nothing was answered in time (timeout=%d)", x->opt->timeout);
+	return true;
+}
+
 static int prompt(struct exchange *x, int style, size_t len)
 {
 	char text[PAM_MAX_MSG_SIZE];
@@ -33,14 +45,16 @@ static int prompt(struct exchange *x, int style, size_t len)
 		return give_up(x, rc);
 	}
 	size_t n = strnlen(answer, FRAME_LIMIT);
-	bool late = now_ms() > x->user_deadline, fits = n <= MAX_SECRET;
-	if (!late && fits)
+	bool fits = n <= MAX_SECRET;
+	if (fits)
 		memcpy(payload(x), answer, n);
 	wipe_string(answer);
-	if (late || !fits) {
-		pam_syslog(x->pamh, LOG_NOTICE, late ? "the answer came too late" : "the answer is too long");
+	if (!fits) {
+		pam_syslog(x->pamh, LOG_NOTICE, "the answer is too long");
 		return give_up(x, PAM_CONV_ERR);
 	}
+	if (too_late(x))
+		return give_up(x, PAM_CONV_ERR);
 	return frame_send(x, FRAME_ANSWER, n) ? GO_ON : PAM_AUTHINFO_UNAVAIL;
 }
 
@@ -52,7 +66,7 @@ static int show(struct exchange *x, int style, size_t len)
 	clean_text(text, sizeof text, payload(x), len);
 	/* Whoever cannot show a text may still ask for a password. */
 	(void)converse(x->pamh, style, text, NULL);
-	return GO_ON;
+	return too_late(x) ? give_up(x, PAM_CONV_ERR) : GO_ON;
 }
 
 static int keep_authtok(struct exchange *x, size_t len)
@@ -168,6 +182,8 @@ int exchange_run(struct exchange *x)
 	int rc = hello_write(x, &len);
 	if (rc != PAM_SUCCESS)
 		return rc;
+	if (too_late(x)) /* the application asked for the user's name */
+		return PAM_AUTH_ERR;
 	if (!frame_send(x, FRAME_HELLO, len))
 		return PAM_AUTHINFO_UNAVAIL;
 	for (int i = 0; i < MAX_FRAMES; i++) {

@@ -45,10 +45,11 @@ static void close_from(unsigned first)
 /* A user sets limits before calling sudo; they must not be able to starve the helper. */
 static void reset_limits(void)
 {
-	const int unlimited[] = {RLIMIT_AS, RLIMIT_CPU, RLIMIT_DATA, RLIMIT_FSIZE};
 	const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY}, no_core = {0, 0}, files = {1024, 4096};
-	for (size_t i = 0; i < sizeof unlimited / sizeof *unlimited; i++)
-		(void)setrlimit((__typeof__(RLIMIT_AS))unlimited[i], &none);
+	(void)setrlimit(RLIMIT_AS, &none);
+	(void)setrlimit(RLIMIT_CPU, &none);
+	(void)setrlimit(RLIMIT_DATA, &none);
+	(void)setrlimit(RLIMIT_FSIZE, &none);
 	(void)setrlimit(RLIMIT_NOFILE, &files);
 	(void)setrlimit(RLIMIT_CORE, &no_core);
 }

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"tandem/internal/audit"
+	"tandem/internal/compose"
+	"tandem/internal/config"
+	"tandem/store/bolt"
+	"tandem/verify"
+)
+
+// ownCore makes a core in this process, by a tandemd's configuration, over the state file that all helpers of
+// this host share. No tandemd may run on it: it keeps the file to itself.
+func ownCore(ctx context.Context, path string, log *slog.Logger) (core *verify.Core, closeAll func() error, err error) {
+	c, err := config.Load(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	records, err := audit.Open(c.Audit.File, audit.Options{Sync: c.Audit.Sync, Logger: log})
+	if err != nil {
+		return nil, nil, err
+	}
+	users, closeUsers, err := compose.Directory(c, time.Now, log)
+	if err != nil {
+		return nil, nil, errors.Join(err, records.Close())
+	}
+	closeAll = func() error { return errors.Join(closeUsers(), records.Close()) }
+	setup, err := compose.Setup(c, users, time.Now)
+	if err != nil {
+		return nil, nil, errors.Join(err, closeAll())
+	}
+	core, err = verify.New(ctx, verify.Config{
+		Store: bolt.NewBrief(bolt.Options{Path: c.Store.File, Now: time.Now, Logger: log}),
+		Audit: verify.AuditFunc(func(r verify.Record) error { return records.Append(r) }),
+		Log:   log,
+	}, setup)
+	if err != nil {
+		return nil, nil, errors.Join(err, closeAll())
+	}
+	return core, closeAll, nil
+}
