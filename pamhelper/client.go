@@ -5,39 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"tandem/internal/unixsock"
 	"tandem/verify"
 )
 
 // askTime bounds a question without a person in it.
 const askTime = 30 * time.Second
 
-// Dial connects to the door of this host's tandemd. As the module does, it trusts a socket only of root or
-// its own user, and a listener only if it is the socket's owner or root.
+// Dial connects to the door of this host's tandemd.
 func Dial(path string) (*net.UnixConn, error) {
-	var stat unix.Stat_t
-	if err := unix.Lstat(path, &stat); err != nil {
-		return nil, fmt.Errorf("PAM socket %s: %w: does tandemd run, with [pam] socket set to this?", path, err)
-	}
-	if stat.Mode&unix.S_IFMT != unix.S_IFSOCK || stat.Uid != 0 && int(stat.Uid) != os.Geteuid() {
-		return nil, fmt.Errorf("PAM socket %s: it is no socket, or it belongs to user id %d: not trusted", path, stat.Uid)
-	}
-	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
+	conn, err := unixsock.Dial(path)
 	if err != nil {
-		return nil, fmt.Errorf("PAM socket %s: %w: tandemd does not run", path, err)
-	}
-	p, err := peerOf(conn)
-	if err == nil && p.uid != 0 && p.uid != stat.Uid {
-		err = fmt.Errorf("PAM socket %s: it belongs to user id %d, but user id %d listens: not trusted", path, stat.Uid, p.uid)
-	}
-	if err != nil {
-		_ = conn.Close()
-		return nil, err
+		return nil, fmt.Errorf("PAM: %w", err)
 	}
 	return conn, nil
 }

@@ -7,7 +7,7 @@ import (
 	"os/user"
 	"strconv"
 
-	"golang.org/x/sys/unix"
+	"tandem/internal/unixsock"
 )
 
 // peer is the process at the other end, as the kernel vouches for it.
@@ -17,18 +17,8 @@ type peer struct {
 }
 
 func peerOf(conn *net.UnixConn) (peer, error) {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return peer{}, err
-	}
-	var cred *unix.Ucred
-	if e := raw.Control(func(fd uintptr) { cred, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) }); e != nil {
-		return peer{}, e
-	}
-	if err != nil {
-		return peer{}, fmt.Errorf("ask the kernel who is at the other end: %w", err)
-	}
-	return peer{uid: cred.Uid, pid: cred.Pid}, nil
+	cred, err := unixsock.Peer(conn)
+	return peer{uid: cred.Uid, pid: cred.Pid}, err
 }
 
 // trusted: what this process says of the world (who it is about, from where, after which first factor)

@@ -3,13 +3,13 @@ package pamhelper
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
+
+	"tandem/internal/unixsock"
 )
 
 // Config is what a Server needs.
@@ -20,6 +20,8 @@ type Config struct {
 	Path string
 	// Mode of the socket; 0: 0666, so that a user's screen locker may ask about that user.
 	Mode os.FileMode
+	// Inherited is the socket at Path, if the service manager has made it and keeps it.
+	Inherited *net.UnixListener
 }
 
 // The bounds of a Server. One user cannot shut out the others, nor all users together root's logins.
@@ -44,39 +46,17 @@ type counts struct {
 	perUser        map[uint32]int // of untrusted users
 }
 
-// Listen makes the socket. One on which nobody listens any more is replaced; one that is in use is an
-// error.
+// Listen makes the socket, or takes over Config.Inherited.
 func Listen(c Config) (*Server, error) {
 	if c.Mode == 0 {
 		c.Mode = 0o666
 	}
-	if conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: c.Path, Net: "unix"}); err == nil {
-		_ = conn.Close()
-		return nil, fmt.Errorf("PAM socket %s: another tandemd listens there; stop it first", c.Path)
-	}
-	if info, err := os.Lstat(c.Path); err == nil {
-		if info.Mode().Type() != os.ModeSocket {
-			return nil, fmt.Errorf("PAM socket %s: something that is not a socket stands there; move it away", c.Path)
+	l := c.Inherited
+	if l == nil {
+		var err error
+		if l, err = unixsock.Listen(c.Path, c.Mode); err != nil {
+			return nil, fmt.Errorf("PAM: %w", err)
 		}
-		if err := os.Remove(c.Path); err != nil {
-			return nil, fmt.Errorf("remove the old PAM socket: %w", err)
-		}
-	}
-	// Made where nobody else can enter, and then moved: the mode is right from the first moment on.
-	dir, err := os.MkdirTemp(filepath.Dir(c.Path), ".tandem-pam-")
-	if err != nil {
-		return nil, fmt.Errorf("PAM socket %s: %w (make its folder: mkdir -p %s)", c.Path, err, filepath.Dir(c.Path))
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	made := filepath.Join(dir, "s")
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: made, Net: "unix"})
-	if err != nil {
-		return nil, fmt.Errorf("PAM socket %s: %w", c.Path, err)
-	}
-	l.SetUnlinkOnClose(false)
-	if err := errors.Join(os.Chmod(made, c.Mode), os.Rename(made, c.Path)); err != nil {
-		_ = l.Close()
-		return nil, fmt.Errorf("PAM socket %s: %w", c.Path, err)
 	}
 	return &Server{Config: c, listener: l, counts: counts{perUser: make(map[uint32]int)}}, nil
 }
@@ -84,21 +64,15 @@ func Listen(c Config) (*Server, error) {
 // Serve has conversations until ctx ends, and returns when the last one has ended: those that wait for
 // a user end at once, those that wait for the core within its time.
 func (s *Server) Serve(ctx context.Context) error {
-	defer func() { _ = os.Remove(s.Path) }()
-	stop := context.AfterFunc(ctx, func() { _ = s.listener.Close() })
-	defer stop()
+	if s.Inherited == nil {
+		defer func() { _ = os.Remove(s.Path) }()
+	}
 	var open sync.WaitGroup
 	defer open.Wait()
 	for {
-		conn, err := s.listener.AcceptUnix()
-		switch {
-		case ctx.Err() != nil:
-			if err == nil {
-				_ = conn.Close()
-			}
+		conn := unixsock.Accept(ctx, s.listener, s.Log)
+		if conn == nil {
 			return nil
-		case err != nil:
-			return fmt.Errorf("PAM socket %s: %w", s.Path, err)
 		}
 		p, err := peerOf(conn)
 		if err != nil || !s.enter(p) {

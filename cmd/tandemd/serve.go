@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"os"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/activation"
 	"golang.org/x/sync/errgroup"
 
 	"tandem/internal/admin"
@@ -108,7 +110,11 @@ func serve(ctx context.Context, path string, p process) (err error) {
 	}
 	var host *pamhelper.Server // nil: the door is closed
 	if cfg.PAM.Socket != "" {
-		if host, err = pamhelper.Listen(compose.PAM(cfg, d.core, d.log)); err != nil {
+		c := compose.PAM(cfg, d.core, d.log)
+		if c.Inherited, err = inherited("pam", cfg.PAM.Socket); err == nil {
+			host, err = pamhelper.Listen(c)
+		}
+		if err != nil {
 			return errors.Join(err, d.radius.Shutdown(ctx))
 		}
 	}
@@ -149,6 +155,22 @@ func serve(ctx context.Context, path string, p process) (err error) {
 		"directory", cfg.Directory.Type, "state", cfg.Store.File)
 	d.notify("READY=1")
 	return serving.Wait()
+}
+
+// inherited returns the Unix socket of that name which systemd has made for us (systemd.socket(5),
+// FileDescriptorName=), or nil if there is none.
+func inherited(name, path string) (*net.UnixListener, error) {
+	byName, err := activation.ListenersWithNames()
+	if err != nil {
+		return nil, fmt.Errorf("sockets from systemd: %w", err)
+	}
+	for _, l := range byName[name] {
+		if u, ok := l.(*net.UnixListener); ok && l.Addr().String() == path {
+			return u, nil
+		}
+		return nil, fmt.Errorf("the socket %q from systemd is %v, and the configuration says %s: make them agree", name, l.Addr(), path)
+	}
+	return nil, nil
 }
 
 // reload reads the configuration anew and puts it in force at once, for requests that come from now on. A

@@ -128,6 +128,7 @@ type daemon struct {
 	mu      sync.Mutex
 	log     bytes.Buffer
 	ended   chan error
+	inherit *os.File // the PAM socket, as systemd would pass it on; nil: none
 }
 
 // Write collects what the daemon says.
@@ -216,6 +217,10 @@ func (d *daemon) start() {
 func (d *daemon) run() {
 	d.t.Helper()
 	d.process = exec.Command(filepath.Join(bin, "tandemd"), "--config", filepath.Join(d.dir, "config.toml"))
+	if d.inherit != nil {
+		d.process = exec.Command("/bin/sh", append([]string{"-c", `LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=pam exec "$0" "$@"`}, d.process.Args...)...)
+		d.process.ExtraFiles = []*os.File{d.inherit}
+	}
 	d.process.Stderr = d
 	d.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	d.ended = make(chan error, 1)

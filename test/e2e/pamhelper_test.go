@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -130,5 +131,56 @@ func TestTandemPamSaysWhatIsWrong(t *testing.T) {
 		if err == nil {
 			t.Errorf("%q: %s", args, out)
 		}
+	}
+}
+
+func TestTryThroughPAM(t *testing.T) {
+	h := newSSHHost(t, "", "", withModule)
+	h.WritePAM("tandem-try", fmt.Sprintf("auth required %s socket=%s\naccount required pam_permit.so\n", h.so, filepath.Join(h.Dir(), "pam.sock")))
+	steady(t, 15*time.Second)
+	try := func(answers string) (string, int) {
+		c := h.Command(context.Background(), filepath.Join(bin, "tandem"), "try", "alice", "--pam", "tandem-try", "--pam-helper", filepath.Join(bin, "tandem-pam"))
+		c.Stdin = strings.NewReader(answers)
+		out, _ := c.CombinedOutput()
+		return string(out), c.ProcessState.ExitCode()
+	}
+	code := h.key.totp(t, 0)
+	if out, status := try(alicePassword + "\n" + code + "\n"); status != 0 || !strings.Contains(out, "lets alice in") {
+		t.Fatalf("%d: %s\n%s", status, out, h.d.said())
+	}
+	if out, status := try(alicePassword + "\n" + code + "\n"); status != 1 || !strings.Contains(out, "does not let alice in") {
+		t.Fatalf("%d: %s", status, out)
+	}
+}
+
+func TestSocketFromTheServiceManager(t *testing.T) {
+	h := newSSHHost(t, "", "", withModule)
+	h.d.stop()
+	socket := filepath.Join(h.Dir(), "pam.sock")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	f, err := l.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.d.inherit = f
+	h.d.start()
+	steady(t, 20*time.Second)
+	h.wantIn("over the inherited socket", both(alicePassword, h.key.totp(t, 0)))
+	h.d.stop()
+
+	// While the daemon is away, the socket holds the login; the daemon answers it when it is back.
+	in := make(chan error, 1)
+	go func() {
+		_, _, err := h.SSH(h.port, "alice", both(alicePassword, h.key.totp(t, 1)))
+		in <- err
+	}()
+	time.Sleep(500 * time.Millisecond) // the login waits
+	h.d.start()
+	if err := <-in; err != nil {
+		t.Errorf("a login during a restart: %v\n%s", err, h.d.said())
 	}
 }

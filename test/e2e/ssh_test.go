@@ -283,3 +283,20 @@ func TestPamtester(t *testing.T) {
 		t.Fatalf("replayed: %s", out)
 	}
 }
+
+func TestSSHDisallowedUserSeesTheSameAndLocksNobodyOut(t *testing.T) {
+	h := newSSHHost(t, "[throttle]\nsource_burst = 2\n", "", withModule+"DenyUsers alice\n")
+	for range 4 { // sshd answers with junk in place of what is typed
+		prompts := h.wantOut("disallowed", "", both(alicePassword, "000000"))
+		if len(prompts) != 1 || !strings.HasSuffix(prompts[0], "Password:") {
+			t.Errorf("prompts %q", prompts)
+		}
+	}
+	for _, l := range h.d.audit() {
+		if l.Outcome != "reject" || l.Reason != "bad-secret" {
+			t.Errorf("%+v", l)
+		}
+	}
+	steady(t, 10*time.Second)
+	h.d.want(h.d.try("alice", alicePassword+h.key.totp(t, 0)), radius.CodeAccessAccept, "alice on the VPN")
+}

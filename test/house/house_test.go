@@ -19,7 +19,7 @@ var mayImport = map[string][]string{
 	"radiusd":              {"verify", "radiusd/msgauth"},
 	"radiusd/radiusclient": {"radiusd/msgauth"},
 	"radiusd/msgauth":      {},
-	"pamhelper":            {"verify", "verify/policy"},
+	"pamhelper":            {"verify", "verify/policy", "internal/unixsock"},
 	"pamhelper/local":      {"directory"},
 	"pamhelper/module":     {},
 	"verify":               {"directory", "store", "verify/policy"},
