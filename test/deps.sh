@@ -8,10 +8,10 @@ declare -A need=(
   [slapd]=slapd [ldapsearch]=ldap-utils [radclient]=freeradius-utils [oathtool]=oathtool
   [openssl]=openssl [mkfs.ext4]=e2fsprogs [gcc]=gcc [mkpasswd]=whois [argon2]=argon2
   [make]=make [sshd]=openssh-server [ssh]=openssh-client [sudo]=sudo [pamtester]=pamtester [valgrind]=valgrind
-  [scan-build-14]=clang-tools-14 [clang-14]=clang-14 [nm]=binutils [unshare]=util-linux
+  [scan-build-14]=clang-tools-14 [clang-14]=clang-14 [nm]=binutils [unshare]=util-linux [mount]=mount
 )
 # file → package
-declare -A files=([/usr/include/security/pam_modules.h]=libpam0g-dev)
+declare -A files=([/usr/include/security/pam_modules.h]=libpam0g-dev [/usr/include/stdio.h]=libc6-dev)
 if [ "${1:-}" = bench ]; then
   lib=/lib/$(uname -m)-linux-gnu/security
   files[$lib/pam_google_authenticator.so]=libpam-google-authenticator
