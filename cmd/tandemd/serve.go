@@ -164,13 +164,14 @@ func inherited(name, path string) (*net.UnixListener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sockets from systemd: %w", err)
 	}
-	for _, l := range byName[name] {
-		if u, ok := l.(*net.UnixListener); ok && l.Addr().String() == path {
-			return u, nil
-		}
-		return nil, fmt.Errorf("the socket %q from systemd is %v, and the configuration says %s: make them agree", name, l.Addr(), path)
+	if len(byName[name]) == 0 {
+		return nil, nil
 	}
-	return nil, nil
+	l := byName[name][0]
+	if u, ok := l.(*net.UnixListener); ok && l.Addr().String() == path {
+		return u, nil
+	}
+	return nil, fmt.Errorf("the socket %q from systemd is %v, and the configuration says %s: make them agree", name, l.Addr(), path)
 }
 
 // reload reads the configuration anew and puts it in force at once, for requests that come from now on. A

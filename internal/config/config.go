@@ -52,13 +52,6 @@ type Audit struct {
 	Sync bool `toml:"sync"`
 }
 
-// Store is where used codes, counters, failures and open challenges are kept.
-type Store struct {
-	// File is the state file. It is made if it does not exist.
-	// Default: /var/lib/tandem/state.db. Reload: needs a restart.
-	File string `toml:"file" reload:"restart"`
-}
-
 // Metrics are the pages /metrics and /healthz.
 type Metrics struct {
 	// Listen is an address and port of this host itself, because the pages show who logs in; empty: off.
@@ -79,7 +72,7 @@ func Default() *Config {
 	c := &Config{
 		Log:     Log{Level: "info", Format: "text"},
 		Audit:   Audit{File: "/var/log/tandem/audit.jsonl"},
-		Store:   Store{File: "/var/lib/tandem/state.db"},
+		Store:   Store{Type: "bolt", File: "/var/lib/tandem/state.db"},
 		Metrics: Metrics{Listen: Address{netip.MustParseAddrPort("127.0.0.1:9812")}},
 		Admin:   Admin{Socket: "/run/tandem/admin.sock"},
 	}
@@ -103,7 +96,7 @@ func (c *checker) service(conf *Config) {
 	if conf.Audit.File != "-" {
 		c.path("audit.file", &conf.Audit.File)
 	}
-	c.path("store.file", &conf.Store.File)
+	c.store(&conf.Store)
 	c.path("admin.socket", &conf.Admin.Socket)
 	c.socketLength("admin.socket", conf.Admin.Socket)
 	if m := conf.Metrics.Listen; m.IsValid() && !m.Addr().IsLoopback() {

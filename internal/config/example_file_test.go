@@ -201,6 +201,8 @@ func blocksWithDefaults() *config.Config {
 	c.Directory.File = new(config.DirectoryFile)
 	c.Directory.LDAP = new(config.LDAP)
 	c.Directory.LDAP.SetDefaults()
+	c.Store.Etcd = new(config.Etcd)
+	c.Store.Etcd.SetDefaults()
 	c.Radius.Clients = make([]config.Client, 1)
 	c.Radius.Clients[0].SetDefaults()
 	c.Policies = make([]config.Policy, 1)
