@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,6 +37,7 @@ func Ask(conn *net.UnixConn, a verify.Attempt) (in bool, err error) {
 		{"user", a.User},
 		{"service", a.Service},
 		{"rhost", a.Source},
+		{"uid", strconv.Itoa(os.Getuid())},
 		{"policy", a.Policy},
 		{"authtok", a.Secret.Reveal()},
 		{"use_first_pass", "1"},

@@ -37,6 +37,14 @@ func (c *conversation) run(ctx context.Context) error {
 	if err := c.listen(ctx); err != nil {
 		return err
 	}
+	if c.door.admit != nil && c.peer.trusted() {
+		release, ok := c.door.admit(c.hello.uid)
+		if !ok {
+			c.door.Log.Warn("too many PAM conversations: one was turned away", "uid", c.hello.uid)
+			return c.end(pamAuthErr)
+		}
+		defer release()
+	}
 	mode, ok := c.door.Core.Asks(c.policy())
 	if !ok {
 		return c.refuse(fmt.Errorf("there is no policy %q: correct policy= of the PAM service %q", c.policy(), c.hello.service))
@@ -147,8 +155,8 @@ func (c *conversation) step(ctx context.Context, decide func(context.Context) ve
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(stepTime, c.hello.timeout/5))
 	defer cancel()
 	v := decide(ctx)
-	if v.Hold {
-		time.Sleep(time.Until(c.arrived.Add(c.door.RejectDelay)))
+	if v.Hold { // but never so long that the module gives up, and takes us to be out of reach
+		time.Sleep(time.Until(c.arrived.Add(min(c.door.RejectDelay, c.hello.timeout/5))))
 	}
 	return v
 }

@@ -39,6 +39,9 @@ type Door struct {
 	KeyServices []string
 	// RejectDelay is how long after an answer's arrival a reject leaves at the earliest; 0: at once.
 	RejectDelay time.Duration
+	// admit, if not nil, is asked whether there is room for one more conversation of that real user id, whom
+	// a trusted process names; release gives it up.
+	admit func(uid string) (release func(), ok bool)
 	// UserName gives the login name of a user id; nil: the operating system's. It is asked about processes
 	// that are not root's.
 	UserName func(uid uint32) (string, error)
@@ -110,6 +113,8 @@ func (c *conversation) listen(ctx context.Context) error {
 	c.answerBy(ctx, time.Now().Add(helloTime))
 	t, payload, err := readFrame(c.conn)
 	switch {
+	case overdue(err) && ctx.Err() == nil: // a user can stop the module's process: not our being out of reach
+		return errors.Join(err, c.end(pamAuthErr))
 	case err != nil:
 		return err
 	case t != frameHello:

@@ -29,6 +29,9 @@ const (
 	maxConversations = 256
 	maxUntrusted     = 128
 	maxPerUser       = 32
+	// maxCalled are those of sudo, su and others that run as root for an ordinary user who called them; the
+	// rest is kept for sshd and login.
+	maxCalled = 192
 )
 
 // Server serves the modules of a host.
@@ -44,6 +47,8 @@ type Server struct {
 type counts struct {
 	all, untrusted int
 	perUser        map[uint32]int // of untrusted users
+	called         int
+	perCaller      map[string]int // of real user ids other than root's, named by trusted processes
 }
 
 // Listen makes the socket, or takes over Config.Inherited.
@@ -58,7 +63,9 @@ func Listen(c Config) (*Server, error) {
 			return nil, fmt.Errorf("PAM: %w", err)
 		}
 	}
-	return &Server{Config: c, listener: l, counts: counts{perUser: make(map[uint32]int)}}, nil
+	s := &Server{Config: c, listener: l, counts: counts{perUser: make(map[uint32]int), perCaller: make(map[string]int)}}
+	s.admit = s.admitCaller
+	return s, nil
 }
 
 // Serve has conversations until ctx ends, and returns when the last one has ended: those that wait for
@@ -128,4 +135,28 @@ func (s *Server) leave(p peer) {
 			delete(c.perUser, p.uid)
 		}
 	}
+}
+
+// admitCaller counts a conversation that a trusted process has on behalf of the user who called it (sudo, su),
+// if there is room for it. Root's own logins are not bound.
+func (s *Server) admitCaller(uid string) (release func(), ok bool) {
+	if uid == "0" {
+		return func() {}, true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := &s.counts
+	if c.called >= maxCalled || c.perCaller[uid] >= maxPerUser {
+		return nil, false
+	}
+	c.called++
+	c.perCaller[uid]++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		c.called--
+		if c.perCaller[uid]--; c.perCaller[uid] == 0 {
+			delete(c.perCaller, uid)
+		}
+	}, true
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -320,21 +321,63 @@ func TestRow40_Overload(t *testing.T) {
 	var held []*client
 	for range maxConversations {
 		c := d.dial(t)
-		c.say(frameHello, goodHello("user=alice"))
+		c.say(frameHello, goodHello("user=alice", "uid=0"))
 		c.hear(framePrompt, "Password: ")
 		held = append(held, c)
 	}
-	d.dial(t).hearResult(pamAuthErr)
+	d.dial(t).turnedAway()
 	_ = held[0].conn.Close()
 	for deadline := time.Now().Add(10 * time.Second); ; {
 		c := d.dial(t)
-		_ = writeFrame(c.conn, frameHello, []byte(goodHello("user=alice"))) // it may have been turned away already
+		_ = writeFrame(c.conn, frameHello, []byte(goodHello("user=alice", "uid=0"))) // it may have been turned away already
 		if kind, _, err := readFrame(c.conn); err == nil && kind == framePrompt {
 			break
 		}
 		if time.Now().After(deadline) {
 			t.Fatal("a place that was left stays taken")
 		}
+	}
+}
+
+// TestRow40_CallersOfSudoCannotFillTheRoom: sudo runs as root for whoever calls it.
+func TestRow40_CallersOfSudoCannotFillTheRoom(t *testing.T) {
+	d := open(t, nil)
+	for uid := range maxCalled/maxPerUser + 2 {
+		for range maxPerUser + 1 {
+			c := d.dial(t)
+			c.say(frameHello, goodHello("user=alice", "service=sudo", fmt.Sprintf("uid=%d", 1000+uid)))
+			if kind, _, err := readFrame(c.conn); err != nil || kind != framePrompt && kind != frameResult {
+				t.Fatalf("frame %#x, %v", byte(kind), err)
+			}
+		}
+	}
+	root := d.dial(t)
+	root.say(frameHello, goodHello("user=root", "service=sshd", "uid=0"))
+	root.hear(framePrompt, "Password: ")
+}
+
+// TestRow40_StoppedBeforeHello: a user can stop sudo between its connecting and its hello.
+func TestRow40_StoppedBeforeHello(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for five seconds")
+	}
+	d := open(t, nil)
+	d.dial(t).hearResult(pamAuthErr)
+}
+
+// TestRow40_RejectDelayFitsTheTimeout: a reject that is held back leaves before the module gives up.
+func TestRow40_RejectDelayFitsTheTimeout(t *testing.T) {
+	d := open(t, func(c *Config) { c.RejectDelay = 3 * time.Second })
+	c := d.dial(t)
+	c.say(frameHello, goodHello("user=alice", "uid=0", "timeout=2"))
+	c.hear(framePrompt, "Password: ")
+	c.say(frameAnswer, "password")
+	c.hear(framePromptEcho, "Code: ")
+	began := time.Now()
+	c.say(frameAnswer, "wrong")
+	_, _, err := readFrame(c.conn)
+	if took := time.Since(began); err != nil || took < 300*time.Millisecond || took > 2*time.Second {
+		t.Fatalf("the reject came after %v, %v", took, err)
 	}
 }
 
@@ -346,9 +389,16 @@ func TestRow40_OneUserCannotFillTheRoom(t *testing.T) {
 	for range maxPerUser {
 		d.dialAs(t, 65534).prompt()
 	}
-	d.dialAs(t, 65534).hearResult(pamAuthErr)
+	d.dialAs(t, 65534).turnedAway()
 	d.dialAs(t, 65533).prompt()
 	d.dial(t).prompt()
+}
+
+// turnedAway says hello, to a server that may have hung up already, and must hear no instead of a prompt.
+func (c *client) turnedAway() {
+	c.t.Helper()
+	_ = writeFrame(c.conn, frameHello, []byte(goodHello("user=mallory", "uid=0")))
+	c.hearResult(pamAuthErr)
 }
 
 func (c *client) prompt() {

@@ -8,7 +8,7 @@ declare -A need=(
   [slapd]=slapd [ldapsearch]=ldap-utils [radclient]=freeradius-utils [oathtool]=oathtool
   [openssl]=openssl [mkfs.ext4]=e2fsprogs [gcc]=gcc [mkpasswd]=whois [argon2]=argon2
   [make]=make [sshd]=openssh-server [ssh]=openssh-client [sudo]=sudo [pamtester]=pamtester [valgrind]=valgrind
-  [scan-build-14]=clang-tools-14 [clang-14]=clang-14 [nm]=binutils [unshare]=util-linux [mount]=mount
+  [scan-build-14]=clang-tools-14 [clang-14]=clang-14 [nm]=binutils [unshare]=util-linux [etcd]=etcd-server [mount]=mount
 )
 # file → package
 declare -A files=([/usr/include/security/pam_modules.h]=libpam0g-dev [/usr/include/stdio.h]=libc6-dev)

@@ -14,7 +14,8 @@ type commit struct {
 	claim   *Claim
 	notes   []Note
 	failure bool // count it against the user
-	success bool // forgive this source's failures, and remember the source
+	success bool // it is a yes, unless the throttle has filled up meanwhile
+	proven  bool // forgive this source's failures, and remember the source
 }
 
 var (
@@ -40,12 +41,17 @@ func (l *login) write(ctx context.Context, c commit) error {
 		}
 		if c.success {
 			until, err := l.setup.Throttle.refusedUntil(tx, l.user.ID, l.place(), now)
-			if err != nil {
+			switch {
+			case errors.Is(err, errFromTheFuture): // meanwhile, by a node whose clock is ahead
+				return errThrottled
+			case err != nil:
 				return err
 			}
 			if !until.IsZero() {
 				return errThrottled
 			}
+		}
+		if c.proven {
 			l.setup.Throttle.succeed(tx, l.user.ID, l.place(), now)
 		}
 		if c.claim != nil {
@@ -71,6 +77,7 @@ func (l *login) write(ctx context.Context, c commit) error {
 // accept commits everything that a yes rests on. Only after that is it a yes.
 func (l *login) accept(ctx context.Context, r Reason, c commit) ending {
 	c.success = true
+	c.proven = r != ReasonNoDeviceAllowed // there, nobody has proven anything to us
 	err := l.write(ctx, c)
 	switch {
 	case err == nil:

@@ -228,3 +228,23 @@ func TestKeysOfOddIdentifiersDoNotMeet(t *testing.T) {
 		seen[k] = id
 	}
 }
+
+func TestRow28_NothingAskedProvesNothing(t *testing.T) {
+	b := newBench(t)
+	b.alice().Devices = nil
+	b.policy.NoDevice = policy.NoDevicePassword
+	looked := 0
+	for range 20 {
+		for range 4 {
+			if b.try("wrong").Reason == verify.ReasonWrongPassword {
+				looked++
+			}
+		}
+		a := attempt("alice", "")
+		a.FirstFactorDone = true
+		b.core.Start(t.Context(), a)
+	}
+	if looked != b.setup.Throttle.SourceBurst {
+		t.Fatalf("%d guesses were looked at, %d are allowed", looked, b.setup.Throttle.SourceBurst)
+	}
+}

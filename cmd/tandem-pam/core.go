@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -19,6 +20,9 @@ func ownCore(ctx context.Context, path string, log *slog.Logger) (core *verify.C
 	c, err := config.Load(path)
 	if err != nil {
 		return nil, nil, err
+	}
+	if c.Audit.File == audit.Stdout {
+		return nil, nil, fmt.Errorf("%s: audit.file is %q, and standard output is the module's: name a file", path, audit.Stdout)
 	}
 	records, err := audit.Open(c.Audit.File, audit.Options{Sync: c.Audit.Sync, Logger: log})
 	if err != nil {

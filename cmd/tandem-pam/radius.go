@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"layeh.com/radius"
 	"layeh.com/radius/rfc2869"
@@ -17,8 +18,14 @@ import (
 // remoteCore lets RADIUS servers decide. It knows no user's secrets, and no policy but theirs.
 type remoteCore struct{ remote }
 
-// localState marks the challenge that this process opens itself, where the servers check a code alone.
-const localState = "ask for the code"
+// localState marks the first question where this process asks it, not the servers.
+const localState = "first"
+
+// What fits into a request (RFC 2865 §5.1, §5.2).
+const (
+	maxUser   = 253
+	maxSecret = 128
+)
 
 // Asks implements pamhelper.Core: every policy name means the servers'.
 func (c *remoteCore) Asks(string) (policy.Mode, bool) {
@@ -31,7 +38,11 @@ func (c *remoteCore) Asks(string) (policy.Mode, bool) {
 // Start implements pamhelper.Core.
 func (c *remoteCore) Start(ctx context.Context, a verify.Attempt) verify.Verdict {
 	if a.FirstFactorDone && a.Secret.Empty() {
-		return verify.Verdict{Outcome: verify.Challenge, Message: c.Prompt, State: []byte(localState)}
+		prompt := "Password: " // the servers want it, whatever has been checked here before
+		if c.remote.Asks == "code" {
+			prompt = c.Prompt
+		}
+		return verify.Verdict{Outcome: verify.Challenge, Message: prompt, State: []byte(localState)}
 	}
 	return c.exchange(ctx, c.Servers, nil, a)
 }
@@ -54,15 +65,16 @@ func (c *remoteCore) Resume(ctx context.Context, state []byte, a verify.Attempt)
 
 // exchange asks the servers in turn; one that keeps silent cannot decide.
 func (c *remoteCore) exchange(ctx context.Context, servers []string, state []byte, a verify.Attempt) verify.Verdict {
-	if a.Secret.Empty() {
-		return verify.Verdict{Outcome: verify.Reject, Hold: true, Message: policy.DefaultReject, Reason: verify.ReasonEmptyPassword}
+	// What cannot be asked is a no, and not a server out of reach: the user chooses what is typed.
+	if n := len(a.Secret.Reveal()); n == 0 || n > maxSecret || a.User == "" || len(a.User) > maxUser {
+		return verify.Verdict{Outcome: verify.Reject, Hold: true, Message: policy.DefaultReject, Reason: verify.ReasonBadSecret}
 	}
 	request := radiusclient.Request{
-		User: a.User, Password: a.Secret, State: state, NASIdentifier: c.NASIdentifier, CallingStation: a.Source,
+		User: a.User, Password: a.Secret, State: state, NASIdentifier: c.NASIdentifier, CallingStation: a.Source[:min(len(a.Source), maxUser)],
 	}
 	var failures error
-	for _, server := range servers {
-		reply, err := radiusclient.Exchange(ctx, radiusclient.Config{Addr: server, Secret: c.secret, Timeout: c.Timeout, Retries: c.Retries}, request)
+	for i, server := range servers {
+		reply, err := c.ask(ctx, len(servers)-i, radiusclient.Config{Addr: server, Secret: c.secret, Timeout: c.Timeout, Retries: c.Retries}, request)
 		if err == nil {
 			v := verdict(reply)
 			v.State = append([]byte(server+" "), v.State...)
@@ -72,6 +84,16 @@ func (c *remoteCore) exchange(ctx context.Context, servers []string, state []byt
 	}
 	logger().Error(fmt.Sprintf("%v could not decide", &c.remote), "err", failures)
 	return verify.Verdict{Outcome: verify.Unavailable, Message: policy.DefaultReject, Hold: true}
+}
+
+// ask asks one server, and leaves as much time as it takes itself to each of those that are left.
+func (c *remoteCore) ask(ctx context.Context, left int, server radiusclient.Config, r radiusclient.Request) (*radiusclient.Reply, error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(left))
+		defer cancel()
+	}
+	return radiusclient.Exchange(ctx, server, r)
 }
 
 func verdict(reply *radiusclient.Reply) verify.Verdict {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,7 +17,6 @@ import (
 	"tandem/internal/admin"
 	"tandem/internal/compose"
 	"tandem/internal/config"
-	"tandem/store/bolt"
 )
 
 type checkCmd struct {
@@ -99,7 +99,7 @@ func (k *checking) all(ctx context.Context, path string) {
 	}
 	k.directory(ctx, cfg)
 	k.folder("audit", cfg.Audit.File)
-	k.daemonAndState(cfg)
+	k.daemonAndState(ctx, cfg)
 }
 
 // directory looks up what a login would need, at each server.
@@ -151,11 +151,11 @@ func (k *checking) folder(what, file string) {
 }
 
 // daemonAndState asks the running daemon, which owns the state file; or opens the file if none runs.
-func (k *checking) daemonAndState(cfg *config.Config) {
+func (k *checking) daemonAndState(ctx context.Context, cfg *config.Config) {
 	client, err := admin.Dial(cfg.Admin.Socket)
 	if err != nil {
 		k.warn("daemon", "%v", err)
-		k.stateFile(cfg.Store.File)
+		k.state(ctx, cfg.Store)
 		return
 	}
 	defer func() { _ = client.Close() }()
@@ -167,23 +167,26 @@ func (k *checking) daemonAndState(cfg *config.Config) {
 		k.fail("daemon", fmt.Errorf("tandemd %s runs (pid %d), but cannot decide: %s", reply.Status.Version, reply.Status.PID, reply.Status.Ready))
 	default:
 		k.ok("daemon", "tandemd %s runs (pid %d, since %s) and can decide", reply.Status.Version, reply.Status.PID, reply.Status.Started.Local().Format(time.DateTime))
-		k.ok("state", "%s, in the daemon's hands", cfg.Store.File)
+		k.ok("state", "in the daemon's hands")
 	}
 }
 
-func (k *checking) stateFile(path string) {
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		k.folder("state", path)
+// state opens what the daemon would. A state file that is not there yet is not made.
+func (k *checking) state(ctx context.Context, c config.Store) {
+	if _, err := os.Stat(c.File); c.Type == "bolt" && errors.Is(err, os.ErrNotExist) {
+		k.folder("state", c.File)
 		return
 	}
-	db, err := bolt.Open(bolt.Options{Path: path, Now: time.Now, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
+	s, err := compose.Store(ctx, c, slog.New(slog.DiscardHandler))
+	if err == nil {
+		err = errors.Join(s.Check(ctx), s.Close())
+	}
+	switch {
+	case err != nil:
 		k.fail("state", err)
-		return
+	case c.Type == "bolt":
+		k.ok("state", "%s is whole", c.File)
+	default:
+		k.ok("state", "%s answers: %s", c.Type, strings.Join(c.Etcd.Endpoints, ", "))
 	}
-	if err := db.Close(); err != nil {
-		k.fail("state", err)
-		return
-	}
-	k.ok("state", "%s is whole", path)
 }

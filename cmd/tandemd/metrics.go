@@ -53,7 +53,7 @@ func (m *metrics) count(r verify.Record) {
 	m.seconds.WithLabelValues(r.Outcome).Observe(r.DurationMS / 1000)
 }
 
-func (m *metrics) observeStore(db *bolt.DB) {
+func (m *metrics) observeFile(db *bolt.DB) {
 	counter := func(name, help string, value func(bolt.Stats) float64) {
 		m.register(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return value(db.Stats()) }))
 	}

@@ -63,12 +63,14 @@ func serve(ctx context.Context, path string, p process) (err error) {
 	m := newMetrics()
 
 	// Store, directory, core.
-	db, err := bolt.Open(bolt.Options{Path: cfg.Store.File, Now: time.Now, Logger: d.log})
+	state, err := compose.Store(ctx, cfg.Store, d.log)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	m.observeStore(db)
+	defer func() { err = errors.Join(err, state.Close()) }()
+	if file, ok := state.(*bolt.DB); ok {
+		m.observeFile(file)
+	}
 	users, closeOf, err := compose.Directory(cfg, time.Now, d.log)
 	if err != nil {
 		return err
@@ -80,7 +82,7 @@ func serve(ctx context.Context, path string, p process) (err error) {
 		return err
 	}
 	d.setup = setup
-	d.core, err = verify.New(ctx, verify.Config{Store: db, Audit: recorder{m, d.audit}, Log: d.log}, setup)
+	d.core, err = verify.New(ctx, verify.Config{Store: state, Audit: recorder{m, d.audit}, Log: d.log}, setup)
 	if err != nil {
 		return err
 	}
@@ -152,7 +154,7 @@ func serve(ctx context.Context, path string, p process) (err error) {
 		}
 	})
 	d.log.Info("tandemd serves", "version", version.Version, "radius", d.radius.Addrs(), "clients", len(cfg.Radius.Clients),
-		"directory", cfg.Directory.Type, "state", cfg.Store.File)
+		"directory", cfg.Directory.Type, "store", cfg.Store.Type)
 	d.notify("READY=1")
 	return serving.Wait()
 }

@@ -16,6 +16,9 @@ import (
 	"tandem/pamhelper"
 	"tandem/pamhelper/local"
 	"tandem/radiusd"
+	"tandem/store"
+	"tandem/store/bolt"
+	"tandem/store/etcd"
 	"tandem/verify"
 	"tandem/verify/hotp"
 	"tandem/verify/oath"
@@ -43,6 +46,22 @@ func Logger(c config.Log, level *slog.LevelVar, w io.Writer) *slog.Logger {
 // SetLevel takes over the configured level.
 func SetLevel(level *slog.LevelVar, c config.Log) {
 	_ = level.UnmarshalText([]byte(c.Level)) // config has checked it
+}
+
+// Store opens the store that the configuration names.
+func Store(ctx context.Context, c config.Store, log *slog.Logger) (store.Store, error) {
+	if c.Type != "etcd" {
+		return bolt.Open(bolt.Options{Path: c.File, Now: time.Now, Logger: log})
+	}
+	e := c.Etcd
+	s, err := etcd.Open(ctx, etcd.Options{
+		Endpoints: e.Endpoints, Prefix: e.Prefix, Username: e.Username, Password: e.Password,
+		CAFile: e.CAFile, CertFile: e.CertFile, KeyFile: e.KeyFile, Timeout: e.Timeout, Logger: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("etcd: %w", err)
+	}
+	return s, nil
 }
 
 // Directory opens the directory that the configuration names. Close it when it is no longer used.

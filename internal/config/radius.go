@@ -23,8 +23,8 @@ type Radius struct {
 	// Default: 5s. Reload: taken over.
 	RequestTimeout time.Duration `toml:"request_timeout"`
 	// RejectDelay is how long after the request a reject is sent at the earliest, which slows guessing
-	// and hides which step failed. 100ms to 5s.
-	// Default: 1s. Reload: taken over.
+	// and hides which step failed. 100ms to 5s. The PAM door's rejects too.
+	// Default: 1s. Reload: taken over; for PAM, at a restart.
 	RejectDelay time.Duration `toml:"reject_delay"`
 	// ReplyCache is how long a reply is kept for retransmissions (RFC 5080 §2.2.2). 5s to 30s.
 	// Default: 10s. Reload: taken over.

@@ -1,7 +1,8 @@
 package config
 
 import (
-	"net"
+	"fmt"
+	"net/url"
 	"time"
 
 	"tandem/internal/secret"
@@ -21,7 +22,7 @@ type Store struct {
 
 // Etcd is the cluster that all nodes of one Tandem share.
 type Etcd struct {
-	// Endpoints are the members' client addresses, as host:port.
+	// Endpoints are the members' client URLs, all https://host:port or all http://host:port; the nearest first.
 	// Required. Reload: needs a restart.
 	Endpoints []string `toml:"endpoints" reload:"restart"`
 	// Prefix begins every key.
@@ -36,7 +37,7 @@ type Etcd struct {
 	// PasswordFile holds the password, on one line.
 	// Default: none. Reload: needs a restart.
 	PasswordFile string `toml:"password_file" reload:"restart"`
-	// CAFile holds the certificates (PEM) that the members' are signed by; empty: no TLS.
+	// CAFile holds the authorities (PEM) that the members' certificates are signed by; empty: the host's own.
 	// Default: empty. Reload: needs a restart.
 	CAFile string `toml:"ca_file" reload:"restart"`
 	// CertFile and KeyFile are this node's certificate, for clusters that ask for one.
@@ -57,7 +58,7 @@ func (c *checker) store(s *Store) {
 	c.oneOf("store.type", s.Type, "bolt", "etcd")
 	switch {
 	case s.Type == "etcd" && s.Etcd == nil:
-		c.Errorf("store.etcd", `is missing: add [store.etcd] with endpoints = ["192.0.2.1:2379", …]`)
+		c.Errorf("store.etcd", `is missing: add [store.etcd] with endpoints = ["https://192.0.2.1:2379", …]`)
 	case s.Type == "bolt" && s.Etcd != nil:
 		c.Errorf("store.etcd", `is not used with type = "bolt": remove it, or change the type`)
 	}
@@ -69,11 +70,14 @@ func (c *checker) store(s *Store) {
 
 func (c *checker) etcd(e *Etcd) {
 	if len(e.Endpoints) == 0 {
-		c.missing("store.etcd.endpoints", `write the members, such as endpoints = ["192.0.2.1:2379", "192.0.2.2:2379"]`)
+		c.missing("store.etcd.endpoints", `write the members, such as endpoints = ["https://192.0.2.1:2379", "https://192.0.2.2:2379"]`)
 	}
-	for _, endpoint := range e.Endpoints {
-		if _, _, err := net.SplitHostPort(endpoint); err != nil {
-			c.Errorf("store.etcd.endpoints", `%.80q is not host:port, such as "192.0.2.1:2379"`, endpoint)
+	for i, endpoint := range e.Endpoints {
+		u, err := url.Parse(endpoint)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.Port() == "" {
+			c.Errorf(fmt.Sprintf("store.etcd.endpoints[%d]", i), `is not the URL of a member: write it like "https://192.0.2.1:2379"`)
+		} else if u.Scheme == "http" && !isLoopback(u.Hostname()) {
+			c.Warnf(fmt.Sprintf("store.etcd.endpoints[%d]", i), "who is on the way to %s can change what it says: use https", u.Host)
 		}
 	}
 	if e.Prefix == "" {
@@ -87,8 +91,8 @@ func (c *checker) etcd(e *Etcd) {
 			c.path(key, path)
 		}
 	}
-	if (e.CertFile == "") != (e.KeyFile == "") || e.CertFile != "" && e.CAFile == "" {
-		c.Errorf("store.etcd.cert_file", "a certificate needs its key_file, and TLS needs a ca_file: write all three, or only ca_file, or none")
+	if (e.CertFile == "") != (e.KeyFile == "") {
+		c.Errorf("store.etcd.cert_file", "a certificate and its key_file go together: write both, or none")
 	}
 	between(c, "store.etcd.timeout", e.Timeout, 100*time.Millisecond, 10*time.Second)
 }

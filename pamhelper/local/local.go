@@ -69,7 +69,20 @@ func trustworthy(path string) error {
 	case info.Mode()&0o022 != 0:
 		return fmt.Errorf("%s can be changed by others: chmod go-w %s", path, path)
 	}
-	return nil
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		info, err := os.Stat(dir)
+		if err != nil {
+			return err
+		}
+		owner := info.Sys().(*syscall.Stat_t).Uid
+		shared := info.Mode()&0o022 != 0 && info.Mode()&os.ModeSticky == 0
+		if owner != 0 && int(owner) != os.Geteuid() || shared {
+			return fmt.Errorf("others can put another program at %s, because they can change %s: chown root it, and chmod go-w it", path, dir)
+		}
+		if dir == filepath.Dir(dir) {
+			return nil
+		}
+	}
 }
 
 // CheckPassword implements verify.PasswordChecker.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"tandem/store"
 )
@@ -36,8 +37,14 @@ func (b *Brief) Check(ctx context.Context) error {
 // Close implements [store.Store]: nothing is open between transactions.
 func (*Brief) Close() error { return nil }
 
-// with opens the file for do. Others hold it only for moments, so a lock is waited for until ctx ends.
+// briefWait is how long another process may hold the file. Longer than any transaction takes; a tandemd
+// keeps it for ever, and then nothing here would end without a bound.
+const briefWait = 10 * time.Second
+
+// with opens the file for do. Others hold it only for moments, so a lock is waited for.
 func (b *Brief) with(ctx context.Context, do func(*DB) error) error {
+	ctx, cancel := context.WithTimeout(ctx, briefWait)
+	defer cancel()
 	for {
 		d, err := Open(b.options)
 		switch {

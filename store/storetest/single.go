@@ -152,14 +152,15 @@ func emptyValueIsNotAbsent(t *testing.T, b Backend) {
 }
 
 func expiryByTheStoresClock(t *testing.T, b Backend) {
-	put(t, b.Store, "minute", "1", time.Minute)
-	put(t, b.Store, "hour", "2", time.Hour)
+	end := b.now().Add(b.minute())
+	put(t, b.Store, "minute", "1", b.minute())
+	put(t, b.Store, "hour", "2", b.hour())
 	put(t, b.Store, "ever", "3", 0)
-	b.Clock.Advance(time.Minute - time.Second)
-	want(t, b.Store, "minute", "1")
-	b.Clock.Advance(2 * time.Second)
-	want(t, b.Store, "minute", absent)
-	want(t, b.Store, "hour", "2")
+	b.advance(b.minute() - b.second())
+	b.wantUntil(t, end, "minute", "1")
+	b.advance(2 * b.second())
+	b.wantExpired(t, "minute")
+	b.wantUntil(t, end.Add(b.hour()-b.minute()), "hour", "2")
 	must(t, b.Store.Update(t.Context(), func(tx store.Tx) error {
 		if v, err := tx.Get("minute"); v != nil || err != nil {
 			return fmt.Errorf("in a transaction: %q, %w", v, err)
@@ -167,30 +168,32 @@ func expiryByTheStoresClock(t *testing.T, b Backend) {
 		return nil
 	}))
 	// A new record may take the place of an expired one.
-	put(t, b.Store, "minute", "again", time.Minute)
-	want(t, b.Store, "minute", "again")
-	b.Clock.Advance(24 * 365 * time.Hour)
+	end = b.now().Add(b.minute())
+	put(t, b.Store, "minute", "again", b.minute())
+	b.wantUntil(t, end, "minute", "again")
+	b.advance(b.scaled(24*365*time.Hour, b.hour()))
 	put(t, b.Store, "other", "x", 0)
-	want(t, b.Store, "minute", absent)
-	want(t, b.Store, "hour", absent)
+	b.wantExpired(t, "minute")
+	b.wantExpired(t, "hour")
 	want(t, b.Store, "ever", "3")
 }
 
 func overwriteDropsOldExpiry(t *testing.T, b Backend) {
-	put(t, b.Store, "to ever", "1", time.Minute)
+	put(t, b.Store, "to ever", "1", b.minute())
 	put(t, b.Store, "to ever", "2", 0)
-	put(t, b.Store, "to later", "1", time.Minute)
-	put(t, b.Store, "to later", "2", time.Hour)
-	put(t, b.Store, "deleted", "1", time.Minute)
+	put(t, b.Store, "to later", "1", b.minute())
+	end := b.now().Add(b.hour())
+	put(t, b.Store, "to later", "2", b.hour())
+	put(t, b.Store, "deleted", "1", b.minute())
 	must(t, b.Store.Update(t.Context(), func(tx store.Tx) error {
 		tx.Delete("deleted")
 		return nil
 	}))
 	put(t, b.Store, "deleted", "2", 0)
-	b.Clock.Advance(2 * time.Minute)
+	b.advance(2 * b.minute())
 	put(t, b.Store, "other", "x", 0) // gives the backend a chance to remove too much
 	want(t, b.Store, "to ever", "2")
-	want(t, b.Store, "to later", "2")
+	b.wantUntil(t, end, "to later", "2")
 	want(t, b.Store, "deleted", "2")
 }
 
@@ -199,18 +202,18 @@ func manyExpire(t *testing.T, b Backend) {
 	for i := 0; i < many; i += 50 {
 		must(t, b.Store.Update(t.Context(), func(tx store.Tx) error {
 			for j := i; j < i+50; j++ {
-				tx.Put(fmt.Sprint("short ", j), []byte("x"), time.Minute)
+				tx.Put(fmt.Sprint("short ", j), []byte("x"), b.minute())
 				tx.Put(fmt.Sprint("long ", j), []byte("x"), 0)
 			}
 			return nil
 		}))
 	}
-	b.Clock.Advance(time.Minute)
+	b.advance(b.minute())
 	for i := range many / 50 {
 		put(t, b.Store, "other", fmt.Sprint(i), 0)
 	}
 	for i := range many {
-		want(t, b.Store, fmt.Sprint("short ", i), absent)
+		b.wantExpired(t, fmt.Sprint("short ", i))
 		want(t, b.Store, fmt.Sprint("long ", i), "x")
 	}
 }
@@ -226,19 +229,20 @@ func check(t *testing.T, b Backend) {
 
 func durable(t *testing.T, b Backend) {
 	put(t, b.Store, "ever", "1", 0)
-	put(t, b.Store, "minute", "2", time.Minute)
+	end := b.now().Add(b.minute())
+	put(t, b.Store, "minute", "2", b.minute())
 	put(t, b.Store, "deleted", "3", 0)
 	must(t, b.Store.Update(t.Context(), func(tx store.Tx) error {
 		tx.Delete("deleted")
 		return nil
 	}))
 	must(t, b.Store.Close())
-	s := b.Reopen(t)
-	want(t, s, "ever", "1")
-	want(t, s, "minute", "2")
-	want(t, s, "deleted", absent)
-	b.Clock.Advance(time.Minute)
-	want(t, s, "minute", absent)
+	b.Store = b.Reopen(t)
+	want(t, b.Store, "ever", "1")
+	b.wantUntil(t, end, "minute", "2")
+	want(t, b.Store, "deleted", absent)
+	b.advance(b.minute())
+	b.wantExpired(t, "minute")
 }
 
 func closing(t *testing.T, b Backend) {

@@ -44,7 +44,8 @@ func (c *Clock) Advance(d time.Duration) {
 // A Backend is an empty store under test.
 type Backend struct {
 	Store store.Store
-	// Clock is what the store goes by.
+	// Clock is what the store goes by. It is nil for a store that goes by the real time of a server elsewhere.
+	// Such a store is tested with short times to live, and may see a record for a few seconds too long.
 	Clock *Clock
 	// Reopen opens, after Store was closed, the same records again.
 	Reopen func(t *testing.T) store.Store

@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"store":                {},
 	"store/bolt":           {"store"},
 	"store/storetest":      {"store"},
+	"store/etcd":           {"store"},
 	"internal/config":      {"internal/tomlfile"},
 	"internal/tomlfile":    {},
 	"internal/audit":       {},

@@ -29,21 +29,24 @@ uint32_t get_u32(const unsigned char *at)
 	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-/* ready waits until fd can be read or written, or the deadline is over. */
+/*
+ * ready waits until fd can be read or written, or the deadline is over. What is there already counts even
+ * then: who stops this process for a while (Ctrl-Z) must not turn a no into a server that is out of reach.
+ */
 static bool ready(const struct exchange *x, short events)
 {
 	struct pollfd p = {.fd = x->fd, .events = events};
 	for (;;) {
 		int64_t left = x->deadline - now_ms();
-		if (left <= 0) {
-			pam_syslog(x->pamh, LOG_ERR, "no answer from the server within timeout=%d", x->opt->timeout);
-			return false;
-		}
-		int n = poll(&p, 1, (int)left);
+		int n = poll(&p, 1, left > 0 ? (int)left : 0);
 		if (n > 0)
 			return true;
 		if (n < 0 && errno != EINTR)
 			return false;
+		if (left <= 0) {
+			pam_syslog(x->pamh, LOG_ERR, "no answer from the server within timeout=%d", x->opt->timeout);
+			return false;
+		}
 	}
 }
 

@@ -39,6 +39,10 @@ static void exchange_free(struct exchange *x)
 static int authenticate(struct exchange *x)
 {
 	const struct options *opt = x->opt;
+	const char *user;
+	/* Before the server waits: the application may have to ask for the name. */
+	if (pam_get_user(x->pamh, &user, NULL) != PAM_SUCCESS || now_ms() >= x->user_deadline)
+		return PAM_AUTH_ERR;
 	if (opt->helper == NULL) {
 		int rc = socket_open(x->pamh, opt->socket, x->deadline, &x->fd);
 		return rc == PAM_SUCCESS ? exchange_run(x) : rc;
