@@ -19,8 +19,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
+	"tandem/internal/secret"
 	"tandem/internal/version"
 )
 
@@ -68,9 +67,8 @@ func run(ctx context.Context, args []string, stdin *os.File, stdout, stderr io.W
 		fmt.Fprintln(stdout, version.String())
 		return exitDone
 	}
-	// Passwords are in this process: no core file, no other process that reads its memory.
-	if err := errors.Join(unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}), unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)); err != nil {
-		fmt.Fprintln(stderr, "tandem-pam: forbid core files:", err)
+	if err := secret.KeepOutOfCoreFiles(); err != nil {
+		fmt.Fprintln(stderr, "tandem-pam:", err)
 		return exitFailed
 	}
 	var err error

@@ -13,8 +13,8 @@ import (
 	"syscall"
 
 	"github.com/coreos/go-systemd/v22/daemon"
-	"golang.org/x/sys/unix"
 
+	"tandem/internal/secret"
 	"tandem/internal/version"
 )
 
@@ -75,7 +75,7 @@ func run(ctx context.Context, args []string, p process) int {
 		fmt.Fprintln(p.stdout, version.String())
 		return exitDone
 	}
-	if err := keepOutOfCoreFiles(); err != nil {
+	if err := secret.KeepOutOfCoreFiles(); err != nil {
 		fmt.Fprintln(p.stderr, "tandemd:", err)
 		return exitFailed
 	}
@@ -84,16 +84,4 @@ func run(ctx context.Context, args []string, p process) int {
 		return exitFailed
 	}
 	return exitDone
-}
-
-// keepOutOfCoreFiles makes sure that no crash writes secrets to disk, and that no other process of the
-// same user reads them from memory.
-func keepOutOfCoreFiles() error {
-	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
-		return fmt.Errorf("forbid core files: %w", err)
-	}
-	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		return fmt.Errorf("forbid core files: %w", err)
-	}
-	return nil
 }
