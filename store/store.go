@@ -45,7 +45,8 @@ type Reader interface {
 // Tx reads one consistent state, and sees what it has itself put or deleted.
 type Tx interface {
 	Reader
-	// Put keeps value under key: for ever if ttl is 0, else until ttl from now by the store's clock. A record
+	// Put keeps value under key: for ever if ttl is 0, else until ttl from now by the store's clock; a little
+	// longer where many nodes share the store, never shorter. A record
 	// beyond MaxKey or MaxValue, or without a key, is the Update's error.
 	Put(key string, value []byte, ttl time.Duration)
 	// Delete forgets key.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tandem/internal/secret"
+	"tandem/internal/tomlfile"
 )
 
 // Store is where used codes, counters, failures and open challenges are kept.
@@ -89,6 +90,11 @@ func (c *checker) etcd(e *Etcd) {
 	} {
 		if *path != "" {
 			c.path(key, path)
+		}
+	}
+	if e.KeyFile != "" {
+		if _, err := tomlfile.ReadBytes(e.KeyFile, tomlfile.Options{Private: true, MaxBytes: 1 << 16}); err != nil {
+			c.Errorf("store.etcd.key_file", "%v", err)
 		}
 	}
 	if (e.CertFile == "") != (e.KeyFile == "") {

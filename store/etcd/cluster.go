@@ -48,15 +48,19 @@ func newCluster(o Options) (*cluster, error) {
 // ask puts a question to the current member, and if it does not answer to the next, until one answers or ctx
 // ends. The question must be one that may be asked twice. A refusal is an answer.
 func (c *cluster) ask(ctx context.Context, question func(ctx context.Context, m *member) error) error {
+	var last error // the last that says more than that time was up
 	for n := 1; ; n++ {
 		m := c.members[c.current.Load()]
 		err := c.askOne(ctx, m, question)
+		if last == nil || !errors.Is(err, context.DeadlineExceeded) {
+			last = err
+		}
 		switch {
 		case err == nil:
 			c.answers(m)
 			return nil
 		case ctx.Err() != nil:
-			return c.silent(err)
+			return c.silent(last)
 		case tokenIsStale(err):
 			m.login.token.Store(nil)
 		case isAnswer(err):
@@ -69,8 +73,8 @@ func (c *cluster) ask(ctx context.Context, question func(ctx context.Context, m 
 			continue
 		}
 		// All have been asked. Members that are down answer at once: do not ask them in a circle.
-		if err := pause(ctx, 20*time.Millisecond); err != nil {
-			return c.silent(err)
+		if pause(ctx, 20*time.Millisecond) != nil {
+			return c.silent(last)
 		}
 	}
 }

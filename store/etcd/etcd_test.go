@@ -20,10 +20,16 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The conformance suite mostly waits, for etcd's disk and for time to pass: more of it at once than there
-	// are processors.
-	if err := flag.Set("test.parallel", "16"); err != nil {
-		panic(err)
+	for name, value := range map[string]string{
+		// The conformance suite mostly waits, for etcd's disk and for time to pass: more of it at once than there
+		// are processors.
+		"test.parallel": "16",
+		// A mutant that was caught is to leave nothing behind.
+		"rapid.nofailfile": "true",
+	} {
+		if err := flag.Set(name, value); err != nil {
+			panic(err)
+		}
 	}
 	goleak.VerifyTestMain(m)
 }
