@@ -153,22 +153,46 @@ func (f *File) fillText(key []byte, value any, t encoding.TextUnmarshaler) {
 	}
 }
 
-func (f *File) fillStruct(key []byte, tree map[string]any, rv reflect.Value) {
-	var known []string
-	found := 0
-	for _, field := range reflect.VisibleFields(rv.Type()) {
-		name, _, _ := strings.Cut(field.Tag.Get("toml"), ",")
-		if name == "" || name == "-" {
-			continue
+// fieldOf is a field of a struct that a key is decoded into.
+type fieldOf struct {
+	name  string
+	index []int
+}
+
+// fieldsOf lists the fields of a struct type that have keys. A users file has thousands of tables of one type, so
+// they are looked up once.
+func (f *File) fieldsOf(t reflect.Type) []fieldOf {
+	if known, ok := f.fields[t]; ok {
+		return known
+	}
+	var fields []fieldOf
+	for _, field := range reflect.VisibleFields(t) {
+		if name, _, _ := strings.Cut(field.Tag.Get("toml"), ","); name != "" && name != "-" {
+			fields = append(fields, fieldOf{name, field.Index})
 		}
-		known = append(known, name)
-		if value, ok := tree[name]; ok {
+	}
+	if f.fields == nil {
+		f.fields = make(map[reflect.Type][]fieldOf)
+	}
+	f.fields[t] = fields
+	return fields
+}
+
+func (f *File) fillStruct(key []byte, tree map[string]any, rv reflect.Value) {
+	fields := f.fieldsOf(rv.Type())
+	found := 0
+	for _, field := range fields {
+		if value, ok := tree[field.name]; ok {
 			found++
-			f.fill(appendName(key[:len(key):len(key)], name), value, rv.FieldByIndex(field.Index))
+			f.fill(appendName(key[:len(key):len(key)], field.name), value, rv.FieldByIndex(field.index))
 		}
 	}
 	if found == len(tree) {
 		return
+	}
+	known := make([]string, len(fields))
+	for i, field := range fields {
+		known[i] = field.name
 	}
 	for _, name := range sortedNames(tree) {
 		if !slices.Contains(known, name) {

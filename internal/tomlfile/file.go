@@ -29,6 +29,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"reflect"
 	"syscall"
 )
 
@@ -53,6 +54,8 @@ type File struct {
 	warnings []problem
 	// unlisted counts the problems beyond maxProblems.
 	unlisted int
+	// fields are those of the struct types that were decoded into.
+	fields map[reflect.Type][]fieldOf
 }
 
 // Read reads the file at path. The error names the path, the cause and the remedy.
