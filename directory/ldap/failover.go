@@ -96,13 +96,7 @@ func (d *Directory) ask(ctx context.Context, kind purpose, operation func(contex
 		if err != nil {
 			err = &serverError{url: s.endpoint.url, err: err}
 		}
-		if isServersFault(err) {
-			if isDown(err) {
-				s.markDown(err)
-			}
-			return false, err
-		}
-		return true, err
+		return !isServersFault(err), err
 	}
 
 	var last []*server
@@ -144,13 +138,19 @@ func share(ctx context.Context, servers int) (context.Context, context.CancelFun
 	return context.WithTimeoutCause(ctx, part, &slowError{part})
 }
 
-// run runs operation on a connection of p.
-func (s *server) run(ctx context.Context, p *pool, operation func(context.Context, *conn) error) error {
+// run runs operation on a connection of p. If the server turns out to be down, that is known before the next in
+// the queue has its turn.
+func (s *server) run(ctx context.Context, p *pool, operation func(context.Context, *conn) error) (err error) {
 	waited, err := p.acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer p.release()
+	defer func() {
+		if isServersFault(err) && isDown(err) {
+			s.markDown(&serverError{url: s.endpoint.url, err: err})
+		}
+	}()
 	// Those who were before us in the queue may have found out that the server hangs.
 	if down := s.whyDown(); waited && down != nil {
 		return &waitError{fmt.Errorf("it failed while others waited for it: %w", down)}

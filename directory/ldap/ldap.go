@@ -130,11 +130,7 @@ func (d *Directory) probe(ctx context.Context, s *server) error {
 	if !isServersFault(err) {
 		return nil // whether the entry may be read is another question: the server answers
 	}
-	err = &serverError{url: s.endpoint.url, err: err}
-	if isDown(err) {
-		s.markDown(err)
-	}
-	return err
+	return &serverError{url: s.endpoint.url, err: err}
 }
 
 // Close ends all connections. It waits for running operations, which their timeouts bound; later ones fail.
