@@ -10,12 +10,11 @@ import (
 	"tandem/internal/audit"
 	"tandem/internal/compose"
 	"tandem/internal/config"
-	"tandem/store/bolt"
 	"tandem/verify"
 )
 
-// ownCore makes a core in this process, by a tandemd's configuration, over the state file that all helpers of
-// this host share. No tandemd may run on it: it keeps the file to itself.
+// ownCore makes a core in this process, by a tandemd's configuration, over the store that all helpers share. If
+// that is a state file, no tandemd may run on it: it keeps the file to itself.
 func ownCore(ctx context.Context, path string, log *slog.Logger) (core *verify.Core, closeAll func() error, err error) {
 	c, err := config.Load(path)
 	if err != nil {
@@ -37,8 +36,13 @@ func ownCore(ctx context.Context, path string, log *slog.Logger) (core *verify.C
 	if err != nil {
 		return nil, nil, errors.Join(err, closeAll())
 	}
+	state, err := compose.BriefStore(ctx, c.Store, log)
+	if err != nil {
+		return nil, nil, errors.Join(err, closeAll())
+	}
+	closeAll = func() error { return errors.Join(closeUsers(), state.Close(), records.Close()) }
 	core, err = verify.New(ctx, verify.Config{
-		Store: bolt.NewBrief(bolt.Options{Path: c.Store.File, Now: time.Now, Logger: log}),
+		Store: state,
 		Audit: verify.AuditFunc(func(r verify.Record) error { return records.Append(r) }),
 		Log:   log,
 	}, setup)

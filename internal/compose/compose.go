@@ -64,6 +64,15 @@ func Store(ctx context.Context, c config.Store, log *slog.Logger) (store.Store, 
 	return s, nil
 }
 
+// BriefStore opens the store for a process that lives for one login, beside others of its kind: a state file
+// is held only during transactions.
+func BriefStore(ctx context.Context, c config.Store, log *slog.Logger) (store.Store, error) {
+	if c.Type == "bolt" {
+		return bolt.NewBrief(bolt.Options{Path: c.File, Now: time.Now, Logger: log}), nil
+	}
+	return Store(ctx, c, log)
+}
+
 // Directory opens the directory that the configuration names. Close it when it is no longer used.
 func Directory(c *config.Config, now func() time.Time, log *slog.Logger) (d verify.Directory, closeIt func() error, err error) {
 	options := directory.DeviceOptions{CryptKey: c.Devices.LLNGCryptKey, MinSecretBits: c.Devices.MinSecretBits}
