@@ -86,24 +86,26 @@ func New(ctx context.Context, c Config, s Setup) (*Core, error) {
 	return core, nil
 }
 
-// Swap lets every attempt from now on use s, and returns when the last attempt that uses the Setup
-// before has ended, or with ctx's error: then the old Setup may still be in use.
-func (c *Core) Swap(ctx context.Context, s Setup) error {
+// Swap lets every attempt from now on use s. It returns at once; drained waits until the last attempt that uses
+// the Setup before has ended, or for ctx's end: then the old Setup may still be in use.
+func (c *Core) Swap(s Setup) (drained func(ctx context.Context) error) {
 	c.mu.Lock()
 	old := c.running
 	c.running = &running{Setup: s}
 	c.mu.Unlock()
 
-	done := make(chan struct{})
-	go func() { // ends with the last attempt, and each attempt has a deadline
-		old.attempts.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	return func(ctx context.Context) error {
+		done := make(chan struct{})
+		go func() { // ends with the last attempt, and each attempt has a deadline
+			old.attempts.Wait()
+			close(done)
+		}()
+		select {
+		case <-done:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 

@@ -256,7 +256,7 @@ func TestSwapWaitsForRunningAttempts(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	b.setup.Directory = &people{lookupErr: errDown}
-	if err := b.core.Swap(ctx, b.setup); err == nil {
+	if err := b.core.Swap(b.setup)(ctx); err == nil {
 		t.Fatal("Swap did not wait for the attempt that uses the old directory")
 	}
 	want(t, b.try("x"), verify.Unavailable, verify.ReasonDirectoryDown) // the new one is in force

@@ -149,7 +149,7 @@ func serve(ctx context.Context, path string, p process) (err error) {
 			case <-p.reload:
 				d.reload(ctx)
 			case <-d.retire: // nobody has begun under the old policies any more
-				<-d.swap(ctx, d.setup)
+				d.drain(ctx, d.core.Swap(d.setup))
 			}
 		}
 	})
@@ -208,7 +208,7 @@ func (d *tandemd) takeOver(ctx context.Context) error {
 	}
 	// The core first: it must know the policies of the clients' new settings before they come, and, for
 	// requests and challenges that have begun under the old ones, theirs.
-	drained := d.swap(ctx, withRetired(setup, d.setup))
+	drained := d.core.Swap(withRetired(setup, d.setup))
 	if err := d.radius.Reload(compose.RADIUSSettings(next)); err != nil {
 		return err // never seen: config has checked more
 	}
@@ -219,7 +219,7 @@ func (d *tandemd) takeOver(ctx context.Context) error {
 		d.log.Warn("this change needs a restart of tandemd", "key", key)
 	}
 	compose.SetLevel(d.level, next.Log)
-	<-drained
+	d.drain(ctx, drained)
 	if err := d.closeOf(); err != nil {
 		d.log.Warn("close the old directory", "err", err)
 	}
@@ -228,18 +228,13 @@ func (d *tandemd) takeOver(ctx context.Context) error {
 	return nil
 }
 
-// swap puts a setup in force; the channel is closed when nothing uses the one before any more.
-func (d *tandemd) swap(ctx context.Context, setup verify.Setup) (drained <-chan struct{}) {
-	done := make(chan struct{})
-	go func() { // ends with the last attempt, and each attempt has a deadline
-		defer close(done)
-		draining, cancel := context.WithTimeout(ctx, max(drainTime, d.config.Radius.RequestTimeout))
-		defer cancel()
-		if err := d.core.Swap(draining, setup); err != nil {
-			d.log.Warn("attempts with the old configuration have not ended", "err", err)
-		}
-	}()
-	return done
+// drain waits for what drained waits for, as long as an attempt may take.
+func (d *tandemd) drain(ctx context.Context, drained func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(ctx, max(drainTime, d.config.Radius.RequestTimeout))
+	defer cancel()
+	if err := drained(ctx); err != nil {
+		d.log.Warn("attempts with the old configuration have not ended", "err", err)
+	}
 }
 
 // withRetired is next with those of old's policies that are gone.
