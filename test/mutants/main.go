@@ -24,6 +24,8 @@
 // The tree is never touched: the compiler sees the edit through go's -overlay. It is handed over
 // in GOFLAGS, so that a test which builds one of the programs builds the mutated one.
 //
+// A mutant that survives is tried twice more, and the line says so if only that caught it.
+//
 // The exit status is 0 if every mutant was caught, 1 if one survived or is broken (it does not
 // compile, or its test fails without it as well), 2 for wrong usage.
 package main
@@ -126,8 +128,12 @@ func tryAll(ctx context.Context, r *runner, mutants []mutant, jobs int, done fun
 }
 
 func progress(w io.Writer, t trial, verbose bool) {
-	_, _ = fmt.Fprintf(w, "%-8s  row %2d  %s  (%s, %.1fs)\n",
-		t.outcome, t.mutant.Row, t.mutant.Name, t.test, t.took.Seconds())
+	tries := ""
+	if t.outcome == caught && t.tries > 1 {
+		tries = fmt.Sprintf(", only at try %d: make that test surer", t.tries)
+	}
+	_, _ = fmt.Fprintf(w, "%-8s  row %2d  %s  (%s, %.1fs%s)\n",
+		t.outcome, t.mutant.Row, t.mutant.Name, t.test, t.took.Seconds(), tries)
 	if verbose {
 		_, _ = fmt.Fprintln(w, indent(t.output))
 	}

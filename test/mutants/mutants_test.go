@@ -22,7 +22,10 @@ func Open(key string) bool {
 `,
 	"door/door_test.go": `package door
 
-import "testing"
+import (
+	"os"
+	"testing"
+)
 
 func TestEmptyKey(t *testing.T) {
 	if Open("") {
@@ -39,6 +42,12 @@ func TestRightKey(t *testing.T) {
 func TestRed(t *testing.T) { t.Fatal("always") }
 
 func TestSkipped(t *testing.T) { t.Skip("needs the moon") }
+
+func TestSecondLook(t *testing.T) {
+	if Open("wrong") && os.Mkdir("seen", 0o700) != nil {
+		t.Fatal("opened with a wrong key, again")
+	}
+}
 `,
 }
 
@@ -84,6 +93,7 @@ func TestRun(t *testing.T) {
 	}{
 		{name: "caught", want: "caught    row  7  any key opens  (TestRightKey, "},
 		{name: "survived", old: "TestRightKey", new: "TestEmptyKey", code: 1, want: "survived: tiny.toml: row 7, \"any key opens\"\n  go test -run TestEmptyKey ./door passes"},
+		{name: "caught late", old: "TestRightKey", new: "TestSecondLook", want: "only at try 2: make that test surer"},
 		{name: "a panic is a catch", old: edit, new: `'panic(key)'`, want: "1 caught, 0 not"},
 		{name: "a hang is a catch", old: edit, new: `'select {}'`, args: []string{"-timeout=1s"}, want: "1 caught, 0 not"},
 		{name: "does not compile", old: edit, new: `'return key'`, code: 1, want: "the mutant does not compile\n"},

@@ -34,6 +34,7 @@ type trial struct {
 	why    string
 	output string
 	took   time.Duration
+	tries  int
 }
 
 // A runner tries mutants of the project in root.
@@ -74,24 +75,32 @@ func (r *runner) try(ctx context.Context, m mutant) (t trial) {
 		return t
 	}
 	defer remove()
-	result, err := r.goTest(ctx, m, overlay)
-	t.output = result.output
-	switch {
-	case err != nil:
-		t.why = err.Error()
-	case result.buildFailed:
-		t.why = "the mutant does not compile"
-	case result.failed:
-		t.outcome = caught
-		if result.firstFailed != "" {
-			t.test = result.firstFailed
+	for t.tries = 1; ; t.tries++ {
+		result, err := r.goTest(ctx, m, overlay)
+		t.output = result.output
+		switch {
+		case err != nil:
+			t.why = err.Error()
+		case result.buildFailed:
+			t.why = "the mutant does not compile"
+		case result.failed:
+			t.outcome = caught
+			if result.firstFailed != "" {
+				t.test = result.firstFailed
+			}
+		case t.tries < maxTries:
+			continue
+		default:
+			t.outcome = survived
+			t.why = fmt.Sprintf("go test -run %s %s passes with the defence taken out of %s", m.Run, m.Package, m.File)
 		}
-	default:
-		t.outcome = survived
-		t.why = fmt.Sprintf("go test -run %s %s passes with the defence taken out of %s", m.Run, m.Package, m.File)
+		return t
 	}
-	return t
 }
+
+// maxTries is how often a mutant must survive. Some defences are against a race, which a test provokes in
+// most of its runs and not in all.
+const maxTries = 3
 
 // baseline makes sure that m's test exists, runs, and passes while nothing is mutated.
 func (r *runner) baseline(ctx context.Context, m mutant) *baseline {
