@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"tandem/test/freeport"
 )
 
 // TestMain lets scripts run this command as `tandem` (in this test's binary, so that coverage and the
@@ -40,12 +42,11 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       update,
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
-			c, err := net.ListenPacket("udp", "127.0.0.1:0")
+			address, err := freeport.Address()
 			if err != nil {
 				return err
 			}
-			defer c.Close()
-			e.Setenv("ADDR", c.LocalAddr().String())
+			e.Setenv("ADDR", address)
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+e.Getenv("PATH"))
 			e.Setenv("KEY", "gezdgnbvgy3tqojqgezdgnbvgy3tqojq")
 			return nil

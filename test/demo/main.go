@@ -10,7 +10,6 @@ import (
 	"encoding/base32"
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,6 +23,7 @@ import (
 	"tandem/directory/password"
 	"tandem/internal/secret"
 	"tandem/radiusd/radiusclient"
+	"tandem/test/freeport"
 	"tandem/verify/oath"
 )
 
@@ -105,7 +105,7 @@ func run() (err error) {
 
 // start writes the files, starts bin/tandemd, and waits until it serves.
 func (s *stage) start(people ...*person) error {
-	port, err := freePort()
+	port, err := freeport.Address()
 	if err != nil {
 		return err
 	}
@@ -166,15 +166,6 @@ path = "users.toml"
 func (s *stage) stop() {
 	_ = s.daemon.Process.Signal(syscall.SIGTERM)
 	_ = s.daemon.Wait()
-}
-
-func freePort() (string, error) {
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = c.Close() }()
-	return c.LocalAddr().String(), nil
 }
 
 // play sends the logins.

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -27,6 +26,7 @@ import (
 	"tandem/directory"
 	"tandem/internal/secret"
 	"tandem/radiusd/radiusclient"
+	"tandem/test/freeport"
 	"tandem/verify/oath"
 )
 
@@ -182,12 +182,11 @@ func (d *daemon) write(name, text string) {
 
 func freeUDP(t testing.TB) string {
 	t.Helper()
-	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	address, err := freeport.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
-	return c.LocalAddr().String()
+	return address
 }
 
 // start runs tandemd and waits until it says that it can decide.

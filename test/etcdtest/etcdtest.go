@@ -20,15 +20,15 @@ package etcdtest
 
 import (
 	"crypto/tls"
-	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"tandem/test/freeport"
 )
 
 const (
@@ -220,13 +220,11 @@ func (c *Cluster) stop() {
 // freePorts returns n addresses of 127.0.0.1 that nobody listens on.
 func freePorts(n int) (addresses []string, err error) {
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		a, err := freeport.Address()
 		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
+			return nil, err
 		}
-		// Closed only at the end, so that none is found twice.
-		defer func() { err = errors.Join(err, l.Close()) }()
-		addresses = append(addresses, l.Addr().String())
+		addresses = append(addresses, a)
 	}
 	return addresses, nil
 }

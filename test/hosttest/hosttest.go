@@ -19,11 +19,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"tandem/test/freeport"
 )
 
 // patience bounds every wait; a loaded machine is slow.
@@ -196,12 +199,11 @@ func (h *Host) StartSSHD(config string) (port string) {
 	if out, err := exec.Command(h.Program("ssh-keygen", "openssh-client"), "-q", "-t", "ed25519", "-N", "", "-f", key).CombinedOutput(); err != nil {
 		h.t.Fatalf("ssh-keygen: %v\n%s", err, out)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	number, err := freeport.Find()
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	_, port, _ = net.SplitHostPort(l.Addr().String())
-	_ = l.Close()
+	port = strconv.Itoa(number)
 	h.write("sshd_config", 0o600, fmt.Sprintf(`ListenAddress 127.0.0.1
 Port %s
 HostKey %s
