@@ -89,7 +89,11 @@ func (l *login) checkCode(ctx context.Context, code string) (best Finding, err e
 
 // ask lets one factor check one code.
 func (l *login) ask(ctx context.Context, f Factor, code string) (Finding, error) {
-	finding, err := f.Check(ctx, l.user, code, userMarks{ctx, l.core.store, l.user.ID})
+	checker, ok := f.(Checker)
+	if !ok {
+		return Finding{}, nil
+	}
+	finding, err := checker.Check(ctx, l.user, code, userMarks{ctx, l.core.store, l.user.ID})
 	if err != nil {
 		l.explain("code", "%s cannot check: %v", f.Name(), err)
 		return Finding{}, fmt.Errorf("check a %s code: %w", f.Name(), err)
@@ -152,4 +156,13 @@ func (m userMarks) Mark(key string) (value uint64, ok bool, err error) {
 		return err
 	})
 	return value, ok, err
+}
+
+// Record implements [Marks].
+func (m userMarks) Record(key string) (value []byte, err error) {
+	err = m.store.View(m.ctx, func(r store.Reader) error {
+		value, err = r.Get(recordKey(m.user, key))
+		return err
+	})
+	return value, err
 }

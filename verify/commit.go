@@ -55,7 +55,7 @@ func (l *login) write(ctx context.Context, c commit) error {
 			l.setup.Throttle.succeed(tx, l.user.ID, l.place(), now)
 		}
 		if c.claim != nil {
-			if err := raiseMark(tx, l.user.ID, *c.claim); err != nil {
+			if err := take(tx, l.user.ID, *c.claim); err != nil {
 				return err
 			}
 		}

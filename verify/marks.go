@@ -1,12 +1,14 @@
 package verify
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"tandem/store"
 )
@@ -37,8 +39,22 @@ func readMark(r store.Reader, user, key string) (value uint64, ok bool, err erro
 	return binary.BigEndian.Uint64(b), true, nil
 }
 
-// raiseMark is the compare-and-set that makes a code single-use: marks only ever grow.
-func raiseMark(tx store.Tx, user string, c Claim) error {
+func recordKey(user, key string) string { return "record/" + userKey(user) + "/" + key }
+
+// take is the compare-and-set that makes a code single-use: marks only ever grow, and a record changes only
+// from what it was found to be.
+func take(tx store.Tx, user string, c Claim) error {
+	if c.From != nil {
+		held, err := tx.Get(recordKey(user, c.Key))
+		switch {
+		case err != nil:
+			return err
+		case !bytes.Equal(held, c.From):
+			return errUsed
+		}
+		putRecord(tx, user, c.Key, c.To, c.For)
+		return nil
+	}
 	held, ok, err := readMark(tx, user, c.Key)
 	if err != nil {
 		return err
@@ -46,8 +62,16 @@ func raiseMark(tx store.Tx, user string, c Claim) error {
 	if ok && c.Value <= held {
 		return errUsed
 	}
-	tx.Put(markKey(user, c.Key), binary.BigEndian.AppendUint64(nil, c.Value), 0)
+	tx.Put(markKey(user, c.Key), binary.BigEndian.AppendUint64(nil, c.Value), c.For)
 	return nil
+}
+
+func putRecord(tx store.Tx, user, key string, value []byte, keep time.Duration) {
+	if value == nil {
+		tx.Delete(recordKey(user, key))
+		return
+	}
+	tx.Put(recordKey(user, key), value, keep)
 }
 
 func putNote(tx store.Tx, user string, n Note) {

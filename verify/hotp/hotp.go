@@ -30,7 +30,7 @@ type Config struct {
 // Factor is the HOTP factor.
 type Factor struct{ config Config }
 
-var _ verify.Factor = (*Factor)(nil)
+var _ verify.Checker = (*Factor)(nil)
 
 // New makes the factor.
 func New(c Config) *Factor { return &Factor{config: c} }
@@ -38,12 +38,15 @@ func New(c Config) *Factor { return &Factor{config: c} }
 // Name implements [verify.Factor].
 func (*Factor) Name() string { return "hotp" }
 
+// Label implements [verify.Factor].
+func (*Factor) Label() string { return "token" }
+
 // Shapes implements [verify.Factor].
 func (f *Factor) Shapes(u *directory.User) []verify.Shape {
 	return f.config.Shapes(u, directory.TypeHOTP)
 }
 
-// Check implements [verify.Factor]: any of the user's HOTP devices may answer.
+// Check implements [verify.Checker]: any of the user's HOTP devices may answer.
 func (f *Factor) Check(_ context.Context, u *directory.User, code string, marks verify.Marks) (verify.Finding, error) {
 	return f.config.Any(u, directory.TypeHOTP, code, func(d directory.Device) (verify.Finding, error) {
 		return f.checkDevice(d, code, marks)

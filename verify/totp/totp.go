@@ -29,7 +29,7 @@ type Factor struct {
 	now    func() time.Time
 }
 
-var _ verify.Factor = (*Factor)(nil)
+var _ verify.Checker = (*Factor)(nil)
 
 // New makes the factor; now is the clock that steps are counted by.
 func New(c Config, now func() time.Time) *Factor { return &Factor{config: c, now: now} }
@@ -37,12 +37,15 @@ func New(c Config, now func() time.Time) *Factor { return &Factor{config: c, now
 // Name implements [verify.Factor].
 func (*Factor) Name() string { return "totp" }
 
+// Label implements [verify.Factor].
+func (*Factor) Label() string { return "authenticator app" }
+
 // Shapes implements [verify.Factor].
 func (f *Factor) Shapes(u *directory.User) []verify.Shape {
 	return f.config.Shapes(u, directory.TypeTOTP)
 }
 
-// Check implements [verify.Factor]: any of the user's TOTP devices may answer.
+// Check implements [verify.Checker]: any of the user's TOTP devices may answer.
 func (f *Factor) Check(_ context.Context, u *directory.User, code string, marks verify.Marks) (verify.Finding, error) {
 	return f.config.Any(u, directory.TypeTOTP, code, func(d directory.Device) (verify.Finding, error) {
 		return f.checkDevice(d, code, marks)
