@@ -65,7 +65,7 @@ func TestRow31_TheNumberOfQuestionsTellsNothing(t *testing.T) {
 	t.Run("a crowd on one user is told no", func(t *testing.T) {
 		b := newBench(t)
 		entered, leave := make(chan struct{}, 64), make(chan struct{})
-		b.setup.Factors = []verify.Factor{meanwhile{b.setup.Factors[0], func() { entered <- struct{}{}; <-leave }}}
+		b.setup.Factors = []verify.Factor{meanwhile{b.setup.Factors[0].(verify.Checker), func() { entered <- struct{}{}; <-leave }}}
 		b.core = b.node()
 		verdicts := make(chan verify.Verdict, 40)
 		for range 40 {

@@ -79,7 +79,7 @@ func TestRow08_StateIsBoundAndSpentOnce(t *testing.T) {
 		b, state := open(t)
 		b.alice().Devices = append(b.alice().Devices, totpDevice(otherKey))
 		other := b.node()
-		b.setup.Factors = []verify.Factor{meanwhile{b.setup.Factors[0], func() {
+		b.setup.Factors = []verify.Factor{meanwhile{b.setup.Factors[0].(verify.Checker), func() {
 			want(t, other.Resume(t.Context(), state, attempt("alice", b.code(otherKey, 0))), verify.Accept, verify.ReasonOK)
 		}}}
 		want(t, b.node().Resume(t.Context(), state, attempt("alice", b.code(rfcKey, 0))), verify.Reject, verify.ReasonBadState)
@@ -319,7 +319,7 @@ func TestRow25_AnotherNodeClaimsBetweenCheckAndClaim(t *testing.T) {
 	b := newBench(t)
 	typed := password + b.code(rfcKey, 0)
 	other := b.node()
-	b.setup.Factors = []verify.Factor{meanwhile{b.setup.Factors[0], func() {
+	b.setup.Factors = []verify.Factor{meanwhile{b.setup.Factors[0].(verify.Checker), func() {
 		want(t, other.Start(t.Context(), attempt("alice", typed)), verify.Accept, verify.ReasonOK)
 	}}}
 	want(t, b.node().Start(t.Context(), attempt("alice", typed)), verify.Reject, verify.ReasonReplayedCode)
@@ -327,12 +327,12 @@ func TestRow25_AnotherNodeClaimsBetweenCheckAndClaim(t *testing.T) {
 
 // meanwhile lets something happen right after a code has been checked.
 type meanwhile struct {
-	verify.Factor
+	verify.Checker
 	happens func()
 }
 
 func (f meanwhile) Check(ctx context.Context, u *directory.User, code string, m verify.Marks) (verify.Finding, error) {
-	finding, err := f.Factor.Check(ctx, u, code, m)
+	finding, err := f.Checker.Check(ctx, u, code, m)
 	f.happens()
 	return finding, err
 }
@@ -383,7 +383,7 @@ func TestRow28_GuessesAreCountedOverEverything(t *testing.T) {
 	t.Run("parallel guesses cannot outrun the count", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t)
-			b.setup.Factors = []verify.Factor{meanwhile{b.setup.Factors[0], func() { time.Sleep(time.Second) }}}
+			b.setup.Factors = []verify.Factor{meanwhile{b.setup.Factors[0].(verify.Checker), func() { time.Sleep(time.Second) }}}
 			b.core = b.node()
 			wrong := b.wrong(rfcKey)
 			guesses := inParallel(17, func(int) bool {
@@ -535,7 +535,7 @@ func TestRow45_BrokenStoreLetsNobodyIn(t *testing.T) {
 	t.Run("it breaks between check and claim", func(t *testing.T) {
 		for _, typed := range []string{"right", "wrong"} { // a right and a wrong code must look the same
 			b := newBench(t)
-			b.setup.Factors = []verify.Factor{meanwhile{b.setup.Factors[0], func() {
+			b.setup.Factors = []verify.Factor{meanwhile{b.setup.Factors[0].(verify.Checker), func() {
 				b.store.setDown(fmt.Errorf("%w: no space left on device", store.ErrUnavailable))
 			}}}
 			b.core = b.node()

@@ -11,25 +11,18 @@ import (
 	"tandem/directory"
 	"tandem/internal/secret"
 	"tandem/verify"
+	"tandem/verify/factortest"
 	"tandem/verify/hotp"
 	"tandem/verify/oath"
 )
 
 const key = "12345678901234567890"
 
-// marks is what a user's marks are in these tests.
-type marks map[string]uint64
-
-func (m marks) Mark(key string) (uint64, bool, error) {
-	v, ok := m[key]
-	return v, ok, nil
-}
-
 func check(t *testing.T, counter uint64, code string, lookAhead int) verify.Finding {
 	t.Helper()
 	u := &directory.User{Devices: []directory.Device{{Type: directory.TypeHOTP, Secret: secret.New(key), Counter: counter}}}
 	f := hotp.New(hotp.Config{Settings: oath.Settings{Digits: 6, Algorithm: "SHA1"}, LookAhead: lookAhead})
-	finding, err := f.Check(t.Context(), u, code, marks{})
+	finding, err := f.Check(t.Context(), u, code, &factortest.Kept{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +72,8 @@ func TestGluuCodes(t *testing.T) {
 func TestStoredCounterOutweighsTheDirectory(t *testing.T) {
 	d := directory.Device{Type: directory.TypeHOTP, Secret: secret.New(key)}
 	f := hotp.New(hotp.Config{Settings: oath.Settings{Digits: 6, Algorithm: "SHA1"}, LookAhead: 3})
-	held := marks{"hotp/" + d.Fingerprint("hotp"): 6}
+	held := &factortest.Kept{}
+	held.Take(verify.Finding{Claim: verify.Claim{Key: "hotp/" + d.Fingerprint("hotp"), Value: 6}})
 	for counter, want := range map[uint64]verify.Result{6: verify.Used, 7: verify.Match, 10: verify.Match, 11: verify.NoMatch} {
 		code, err := oath.Settings{Digits: 6, Algorithm: "SHA1"}.Code(d, counter)
 		if err != nil {

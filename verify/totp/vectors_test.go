@@ -10,14 +10,10 @@ import (
 	"tandem/directory"
 	"tandem/internal/secret"
 	"tandem/verify"
+	"tandem/verify/factortest"
 	"tandem/verify/oath"
 	"tandem/verify/totp"
 )
-
-// none is a user of whom nothing was ever accepted.
-type none struct{}
-
-func (none) Mark(string) (uint64, bool, error) { return 0, false, nil }
 
 func load(t *testing.T, file string, into any) {
 	t.Helper()
@@ -34,7 +30,7 @@ func check(t *testing.T, c totp.Config, at int64, key, code string) verify.Findi
 	t.Helper()
 	u := &directory.User{Devices: []directory.Device{{Type: directory.TypeTOTP, Secret: secret.New(key)}}}
 	f := totp.New(c, func() time.Time { return time.Unix(at, 0) })
-	finding, err := f.Check(t.Context(), u, code, none{})
+	finding, err := f.Check(t.Context(), u, code, &factortest.Kept{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +111,7 @@ func TestDeviceOverridesDefaults(t *testing.T) {
 	d := directory.Device{Type: directory.TypeTOTP, Secret: secret.New("12345678901234567890123456789012"), Digits: 8, Period: 60, Algorithm: "SHA256"}
 	f := totp.New(totp.Config{Settings: oath.Settings{Digits: 6, Algorithm: "SHA1"}, Period: 30, Range: 1}, func() time.Time { return time.Unix(118, 0) })
 	u := &directory.User{Devices: []directory.Device{d}}
-	finding, err := f.Check(t.Context(), u, "46119246", none{}) // RFC 6238: step 1
+	finding, err := f.Check(t.Context(), u, "46119246", &factortest.Kept{}) // RFC 6238: step 1
 	if err != nil || finding.Result != verify.Match || finding.Claim.Value != 1 {
 		t.Fatalf("%+v, %v", finding, err)
 	}
@@ -127,7 +123,7 @@ func TestDeviceOverridesDefaults(t *testing.T) {
 func TestUnknownAlgorithmIsAnError(t *testing.T) {
 	f := totp.New(totp.Config{Settings: oath.Settings{Digits: 6, Algorithm: "MD5"}, Period: 30}, time.Now)
 	u := &directory.User{Devices: []directory.Device{{Type: directory.TypeTOTP, Secret: secret.New("12345678901234567890")}}}
-	if _, err := f.Check(t.Context(), u, "000000", none{}); err == nil {
+	if _, err := f.Check(t.Context(), u, "000000", &factortest.Kept{}); err == nil {
 		t.Fatal("no error")
 	}
 }
