@@ -20,10 +20,7 @@ import (
 	"tandem/store/bolt"
 	"tandem/store/etcd"
 	"tandem/verify"
-	"tandem/verify/hotp"
-	"tandem/verify/oath"
 	"tandem/verify/policy"
-	"tandem/verify/totp"
 )
 
 var (
@@ -121,20 +118,15 @@ func Setup(c *config.Config, d verify.Directory, now func() time.Time) (verify.S
 	if err != nil {
 		return verify.Setup{}, err
 	}
+	factors, err := factors(c, now)
+	if err != nil {
+		return verify.Setup{}, err
+	}
 	return verify.Setup{
 		Directory: d,
 		Passwords: passwords,
-		Factors: []verify.Factor{
-			totp.New(totp.Config{
-				Settings: oath.Settings{Digits: c.TOTP.Digits, Algorithm: c.TOTP.Algorithm},
-				Period:   int(c.TOTP.Period / time.Second), Range: c.TOTP.Range,
-			}, now),
-			hotp.New(hotp.Config{
-				Settings:  oath.Settings{Digits: c.HOTP.Digits, Algorithm: c.HOTP.Algorithm},
-				LookAhead: c.HOTP.LookAhead, ResyncWindow: c.HOTP.ResyncWindow,
-			}),
-		},
-		Policies: policies(c.Policies),
+		Factors:   factors,
+		Policies:  policies(c.Policies),
 		Throttle: verify.Throttle{
 			SourceBurst: c.Throttle.SourceBurst, SourceRefill: c.Throttle.SourceRefill,
 			UserBurst: c.Throttle.UserBurst, UserRefill: c.Throttle.UserRefill,
