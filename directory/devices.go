@@ -30,7 +30,9 @@ const (
 // be read still shows that the user has devices (see [User.HasDevices]).
 //
 // Beyond LemonLDAP::NG's members, TOTP entries may say `digits`, `period` (or `interval`) and
-// `algorithm`, and HOTP entries `digits`, `algorithm` and `counter`. Numbers may be written as
+// `algorithm`, and HOTP entries `digits`, `algorithm` and `counter`. UBK entries may hold what their
+// codes are checked with: `_aes`, the key in 32 hexadecimal digits, and `_private`, the private
+// identity in 12, both in the clear or encrypted as `_secret` is. Numbers may be written as
 // strings, which LemonLDAP::NG does at times. Other members are ignored.
 func ParseDevices(raw []byte, o DeviceOptions) ([]Device, []Problem) {
 	elements, err := splitArray(raw)
@@ -228,6 +230,8 @@ func (m members) entry() (e DeviceEntry, faults []string) {
 	e.Name = text("name")
 	e.Secret = secret.New(text("_secret"))
 	e.PublicID = text("_yubikey")
+	e.AESKey = secret.New(text("_aes"))
+	e.PrivateID = secret.New(text("_private"))
 	e.Algorithm = text("algorithm")
 	e.Digits = number("digits")
 	e.Period = number("period")

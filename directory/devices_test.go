@@ -98,6 +98,32 @@ func TestParseDevicesFields(t *testing.T) {
 	}
 }
 
+func TestParseDevicesReadsWhatYubikeyCodesAreCheckedWith(t *testing.T) {
+	crypt := secret.New("changeme")
+	const key, private = "ecde18dbe76fbd0c33330f1c354871db", "8792EBFE26CC"
+	sealed, err := EncryptLLNG([]byte(key), crypt, strings.NewReader("sixteen octets!!"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, aes := range map[string]string{"in the clear": key, "encrypted": sealed} {
+		raw := `[{"type":"UBK","name":"key","_yubikey":"dteffujehknh","_aes":"` + aes + `","_private":"` + private + `"}]`
+		devices, problems := ParseDevices([]byte(raw), DeviceOptions{CryptKey: crypt})
+		if len(devices) != 1 || len(problems) != 0 {
+			t.Fatalf("%s: %+v, %+v", name, devices, problems)
+		}
+		d := devices[0]
+		if hex.EncodeToString([]byte(d.Secret.Reveal())) != key || !strings.EqualFold(hex.EncodeToString([]byte(d.PrivateID.Reveal())), private) {
+			t.Errorf("%s: another key or private identity", name)
+		}
+		if shown := fmt.Sprintf("%+v %#v", d, d); strings.Contains(shown, key) || strings.Contains(shown, d.Secret.Reveal()) {
+			t.Errorf("%s: the key shows: %s", name, shown)
+		}
+	}
+	if _, problems := ParseDevices([]byte(`[{"type":"UBK","_yubikey":"dteffujehknh","_aes":"`+sealed+`","_private":"8792ebfe26cc"}]`), DeviceOptions{}); len(problems) != 1 || !strings.Contains(problems[0].Why, "no devices.llngcrypt_key") {
+		t.Errorf("without the key to the key: %+v", problems)
+	}
+}
+
 func TestParseDevicesSkipsBadEntries(t *testing.T) {
 	for _, c := range []struct{ in, device, why string }{
 		{entry(`,"digits":5`), "t", "digits = 5: codes have 6, 7 or 8 digits"},
@@ -115,6 +141,10 @@ func TestParseDevicesSkipsBadEntries(t *testing.T) {
 		{`[{"type":"TOTP","_secret":true}]`, "device 1", "_secret is neither"},
 		{`[{"type":"UBK","_yubikey":"ccccccccccc="}]`, "device 1", "12 letters"},
 		{`[{"type":"UBK","_yubikey":"cccc"}]`, "device 1", "12 letters"},
+		{`[{"type":"UBK","_yubikey":"dteffujehknh","_aes":"ecde18dbe76fbd0c33330f1c354871db"}]`, "device 1", "private identity is not 12 hexadecimal"},
+		{`[{"type":"UBK","_yubikey":"dteffujehknh","_private":"8792ebfe26cc"}]`, "device 1", "AES key is not 32 hexadecimal"},
+		{`[{"type":"UBK","_yubikey":"dteffujehknh","_aes":"ecde18dbe76fbd0c","_private":"8792ebfe26cc"}]`, "device 1", "AES key is not 32 hexadecimal"},
+		{`[{"type":"UBK","_yubikey":"dteffujehknh","_aes":"urtubjtnuihvntcreeeecvbregfjibtn","_private":"8792ebfe26cc"}]`, "device 1", "AES key is not 32 hexadecimal"},
 		{`[{"type":"Password"}]`, "device 1", "empty"},
 		{`[{"name":"nothing"}]`, "nothing", "no type"},
 		{`[{"type":"totp","_secret":"` + goodSecret + `"}]`, "device 1", `type "totp" is not known to Tandem`},
@@ -277,6 +307,7 @@ func FuzzParseDevices(f *testing.F) {
 	f.Add([]byte(entry(`,"type":"HOTP"`)))
 	f.Add([]byte(`[{"type":"HOTP","_secret":"` + goodSecret + `","counter":"12"},null,[],5]`))
 	f.Add([]byte(strings.Repeat(`[{"a":`, 20)))
+	f.Add([]byte(`[{"type":"UBK","_yubikey":"dteffujehknh","_aes":"ecde18dbe76fbd0c33330f1c354871db","_private":"8792ebfe26cc"}]`))
 	f.Add([]byte("[]"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		devices, problems := ParseDevices(raw, DeviceOptions{CryptKey: secret.New("changeme"), MinSecretBits: 80})
@@ -290,6 +321,9 @@ func FuzzParseDevices(f *testing.F) {
 			oath := d.Type == TypeTOTP || d.Type == TypeHOTP
 			if oath && len(d.Secret.Reveal()) < 10 {
 				t.Fatalf("%s with a secret of %s", d.Type, hex.EncodeToString([]byte(d.Secret.Reveal())))
+			}
+			if aes, private := len(d.Secret.Reveal()), len(d.PrivateID.Reveal()); d.Type == TypeYubikey && (aes != 0 || private != 0) && (aes != 16 || private != 6) {
+				t.Fatalf("a Yubikey with an AES key of %d and a private identity of %d octets", aes, private)
 			}
 			if d.Digits != 0 && (d.Digits < 6 || d.Digits > 8) || d.Period != 0 && (d.Period < 5 || d.Period > 86400) {
 				t.Fatalf("%+v", d)

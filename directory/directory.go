@@ -70,7 +70,8 @@ type Device struct {
 	Name string
 	// Epoch is when it was registered, in Unix seconds.
 	Epoch int64
-	// Secret is the raw key (not base32) of a TOTP or HOTP device.
+	// Secret is the raw key (not base32) of a TOTP or HOTP device, and the AES-128 key (16 octets) of a
+	// Yubikey whose codes are checked here; empty if only a validation server has that.
 	Secret secret.String
 	// Weak: Secret is shorter than [StrongSecretBits]. It works, and whoever uses it logs a warning.
 	Weak bool
@@ -84,6 +85,8 @@ type Device struct {
 	Counter uint64
 	// PublicID is the 12-character public identity of a Yubikey (`_yubikey`).
 	PublicID string
+	// PrivateID is what a Yubikey encrypts into each code: 6 octets, there if Secret is.
+	PrivateID secret.String
 }
 
 // Problem is a device entry that was skipped, and why, for the log: never with its secret.

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -32,8 +33,10 @@ type DeviceEntry struct {
 	Digits, Period *int
 	Algorithm      string
 	Counter        uint64
-	// PublicID of a Yubikey.
-	PublicID string
+	// PublicID of a Yubikey; AESKey and PrivateID are hexadecimal, or the same encrypted by
+	// LemonLDAP::NG's key, and empty where a validation server checks the codes.
+	PublicID          string
+	AESKey, PrivateID secret.String
 }
 
 // FieldError says what is wrong with one field of a [DeviceEntry], without quoting a secret.
@@ -60,6 +63,7 @@ func (e DeviceEntry) Device(o DeviceOptions) (Device, []FieldError) {
 		c.device.Counter = e.Counter
 	case TypeYubikey:
 		c.publicID()
+		c.yubikeySecrets(o)
 	case TypePassword:
 		c.passwordSecret(o)
 	case TypeU2F, TypeWebAuthn:
@@ -86,14 +90,10 @@ func (c *entryCheck) fail(field, format string, args ...any) {
 }
 
 func (c *entryCheck) oathSecret(o DeviceOptions) {
-	written := c.entry.Secret.Reveal()
-	if strings.HasPrefix(written, llngPrefix) {
-		plain, err := DecryptLLNG(written, o.CryptKey)
-		if err != nil {
-			c.fail("secret", "%v", err)
-			return
-		}
-		written = string(plain)
+	written, err := opened(c.entry.Secret, o)
+	if err != nil {
+		c.fail("secret", "%v", err)
+		return
 	}
 	key, err := DecodeBase32(written)
 	if err != nil {
@@ -163,6 +163,44 @@ func (c *entryCheck) publicID() {
 		return
 	}
 	c.device.PublicID = id
+}
+
+// yubikeySecrets reads what codes are checked with here: both of them, or neither.
+func (c *entryCheck) yubikeySecrets(o DeviceOptions) {
+	if c.entry.AESKey.Empty() && c.entry.PrivateID.Empty() {
+		return
+	}
+	c.device.Secret = c.hexadecimal("aes_key", "AES key", c.entry.AESKey, yubikeyAES, o)
+	c.device.PrivateID = c.hexadecimal("private_id", "private identity", c.entry.PrivateID, yubikeyPrivateID, o)
+}
+
+// The sizes, in octets, of a Yubikey's AES key and private identity.
+const (
+	yubikeyAES       = 16
+	yubikeyPrivateID = 6
+)
+
+func (c *entryCheck) hexadecimal(field, what string, written secret.String, octets int, o DeviceOptions) secret.String {
+	digits, err := opened(written, o)
+	if err != nil {
+		c.fail(field, "%v", err)
+		return secret.String{}
+	}
+	raw, err := hex.DecodeString(digits)
+	if err != nil || len(raw) != octets {
+		c.fail(field, "the Yubikey's %s is not %d hexadecimal digits: its AES key and its private identity go together, as they were written into it", what, 2*octets)
+		return secret.String{}
+	}
+	return secret.New(string(raw))
+}
+
+// opened is what was written, decrypted if it is marked as encrypted.
+func opened(written secret.String, o DeviceOptions) (string, error) {
+	if !strings.HasPrefix(written.Reveal(), llngPrefix) {
+		return written.Reveal(), nil
+	}
+	plain, err := DecryptLLNG(written.Reveal(), o.CryptKey)
+	return string(plain), err
 }
 
 // How much is kept, in octets, of what somebody else wrote.

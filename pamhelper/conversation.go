@@ -76,9 +76,10 @@ func (c *conversation) login(ctx context.Context, mode policy.Mode) error {
 	override := c.hello.codePrompt
 	for v.Outcome == verify.Challenge {
 		text := v.Message
-		if override != "" {
-			text, override = override, ""
+		if override != "" && v.Plain {
+			text = override
 		}
+		override = ""
 		if a.Secret, err = c.ask(text, v.Echo || c.hello.echoCode); err != nil {
 			return err
 		}

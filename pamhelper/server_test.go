@@ -44,7 +44,7 @@ func (f *fakeCore) Start(ctx context.Context, a verify.Attempt) verify.Verdict {
 	if v, ok := f.step(ctx, a); !ok {
 		return v
 	}
-	return verify.Verdict{Outcome: verify.Challenge, Message: "Code: ", State: []byte("state"), Echo: true}
+	return verify.Verdict{Outcome: verify.Challenge, Message: "Code: ", State: []byte("state"), Echo: true, Plain: true}
 }
 
 func (f *fakeCore) Resume(ctx context.Context, _ []byte, a verify.Attempt) verify.Verdict {

@@ -11,6 +11,7 @@ import (
 
 	"tandem/internal/secret"
 	"tandem/verify"
+	"tandem/verify/rule"
 )
 
 // maxSource is how many octets of a Calling-Station-Id are taken for a source.
@@ -32,12 +33,13 @@ const (
 // in it, so that there is nothing that the core could check.
 func newAttempt(p *radius.Packet, c *Client, peer netip.Addr) (a verify.Attempt, ok bool) {
 	a = verify.Attempt{
-		Door:   "radius",
-		Client: c.Name,
-		NAS:    nas(p, peer),
-		Source: source(p),
-		User:   c.Charset.decode(rfc2865.UserName_GetString(p)),
-		Policy: c.Policy,
+		Door:    "radius",
+		Client:  c.Name,
+		NAS:     nas(p, peer),
+		Station: station(p),
+		Source:  source(p),
+		User:    c.Charset.decode(rfc2865.UserName_GetString(p)),
+		Policy:  c.Policy,
 	}
 	hidden, ok := p.Lookup(rfc2865.UserPassword_Type)
 	if !ok {
@@ -64,6 +66,20 @@ func nas(p *radius.Packet, peer netip.Addr) string {
 		return ip.String()
 	}
 	return peer.Unmap().String()
+}
+
+// station is what the client says of itself, for rules.
+func station(p *radius.Packet) rule.NAS {
+	s := rule.NAS{Identifier: rfc2865.NASIdentifier_GetString(p)}
+	if ip, err := rfc2865.NASIPAddress_Lookup(p); err == nil {
+		s.IP = ip.String()
+	} else if ip, err := rfc3162.NASIPv6Address_Lookup(p); err == nil {
+		s.IP = ip.String()
+	}
+	if t, err := rfc2865.NASPortType_Lookup(p); err == nil {
+		s.PortType = t.String()
+	}
+	return s
 }
 
 // source is where the person is, as far as the client says: Calling-Station-Id if it is printable

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"tandem/internal/secret"
+	"tandem/verify/rule"
 )
 
 // Attempt is one step of a login as a front door hands it over: the first words of a user, or the
@@ -16,6 +17,8 @@ type Attempt struct {
 	Client string
 	// NAS is what the client says of itself (NAS-Identifier, NAS-IP-Address, host). A challenge is bound to it.
 	NAS string
+	// Station is what a RADIUS client says of itself, attribute by attribute, for rules.
+	Station rule.NAS
 	// Source is where the person is, as far as the client says: Calling-Station-Id, PAM_RHOST. May be empty.
 	Source string
 	// Service is what the person wants to use: the PAM service; empty over RADIUS.
@@ -82,6 +85,9 @@ type Verdict struct {
 	Echo bool
 	// State is the opaque handle of a Challenge, at most 64 octets, to be given to Resume once.
 	State []byte
+	// Plain: Message is the policy's prompt for a code and says nothing else, so that a front door may put its own
+	// words in its place.
+	Plain bool
 	// Lifetime is how many seconds State may be answered.
 	Lifetime int
 	// Hold: the answer must not leave before the front door's reject delay is over, counted from
@@ -116,12 +122,20 @@ const (
 	ReasonNoCode          Reason = "no-code"
 	ReasonWrongPassword   Reason = "wrong-password"
 	// ReasonWrongEither: in auto mode, the end looked like a code; it was a wrong one, or the password was wrong.
-	ReasonWrongEither   Reason = "wrong-password-or-code"
-	ReasonWrongCode     Reason = "wrong-code"
-	ReasonReplayedCode  Reason = "replayed-code"
-	ReasonClockBehind   Reason = "clock-behind"
-	ReasonResync        Reason = "resync-started"
-	ReasonThrottled     Reason = "throttled"
+	ReasonWrongEither  Reason = "wrong-password-or-code"
+	ReasonWrongCode    Reason = "wrong-code"
+	ReasonReplayedCode Reason = "replayed-code"
+	ReasonClockBehind  Reason = "clock-behind"
+	ReasonResync       Reason = "resync-started"
+	ReasonThrottled    Reason = "throttled"
+	// ReasonExempt: the first factor alone, because the policy, or the user's group or entry, says so.
+	ReasonExempt Reason = "ok-exempt"
+	// ReasonSendFailed: the password was right, and no code could be sent.
+	ReasonSendFailed   Reason = "send-failed"
+	ReasonTooManySends Reason = "too-many-sends"
+	ReasonBadChoice    Reason = "bad-choice"
+	// ReasonFactorDown: who must be asked whether a code is right did not answer.
+	ReasonFactorDown    Reason = "factor-unavailable"
 	ReasonBadState      Reason = "bad-state"
 	ReasonForeignState  Reason = "foreign-state"
 	ReasonNoPolicy      Reason = "no-policy"

@@ -9,7 +9,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
+	"tandem/internal/secret"
 	"tandem/store"
 )
 
@@ -33,10 +36,24 @@ type openSession struct {
 	Client string `json:"client"`
 	NAS    string `json:"nas"`
 	Policy string `json:"policy"`
-	// Tries is how many codes may still be tried.
+	// Tries is how many codes may still be tried, and Steps how many answers may be none.
 	Tries int `json:"tries"`
+	Steps int `json:"steps"`
+	// Factor is the one that the user was asked for; empty: any.
+	Factor string `json:"factor,omitempty"`
+	// Menu, if there is one, is what is being chosen from, as it was shown.
+	Menu []string `json:"menu,omitempty"`
+	// Sealed is the code that was sent; see seal.
+	Sealed []byte `json:"sealed,omitempty"`
 	// Doomed, if set, is why no answer will do.
 	Doomed Reason `json:"doomed,omitempty"`
+
+	code secret.String // what Sealed holds
+	text string        // what is asked this time; empty: the policy's prompt
+}
+
+func (l *login) newSession() openSession {
+	return openSession{Account: l.user.ID, Tries: l.policy.Tries, Steps: mostSteps}
 }
 
 // opened is a challenge that is about to be, or was, written.
@@ -44,22 +61,25 @@ type opened struct {
 	state  []byte
 	key    string
 	record []byte
+	text   string
+	menu   bool
 	retry  bool // it follows a wrong code
 }
 
 // prepareChallenge makes the challenge for s and everything it is bound to.
 func (l *login) prepareChallenge(s openSession) (*opened, error) {
-	s.Attempt, s.User, s.Client, s.NAS, s.Policy = l.ID, l.User, l.Client, l.NAS, l.policy.Name
-	record, err := json.Marshal(s)
-	if err != nil {
-		return nil, fmt.Errorf("encode the challenge: %w", err)
-	}
 	state := make([]byte, stateRandom, stateRandom+stateSum)
 	if _, err := io.ReadFull(l.core.rand, state); err != nil {
 		return nil, fmt.Errorf("read random octets: %w", err)
 	}
 	state = append(state, l.core.stateChecksum(state)...)
-	return &opened{state: state, key: challengeKey(state), record: record}, nil
+	s.Attempt, s.User, s.Client, s.NAS, s.Policy = l.ID, l.User, l.Client, l.NAS, l.policy.Name
+	s.Sealed = seal(state, s.code)
+	record, err := json.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("encode the challenge: %w", err)
+	}
+	return &opened{state: state, key: challengeKey(state), record: record, text: s.text, menu: len(s.Menu) > 0}, nil
 }
 
 // openChallenge writes a challenge, together with c, and ends the step with it.
@@ -128,15 +148,64 @@ func (l *login) resume(ctx context.Context, state []byte) ending {
 	if _, e, ok := l.readChallenge(ctx, key); !ok { // an answer that came first has spent it
 		return e
 	}
-	f, err := l.checkCode(ctx, l.Secret.Reveal())
-	if err != nil {
-		return unavailable(ReasonInternal, err)
+	session.code = unseal(state, session.Sealed)
+	if e, ok := l.noCodeTyped(ctx, key, session); ok {
+		return e
 	}
-	if f.Result == Match {
+	f, o := l.checkCode(ctx, l.Secret.Reveal(), session.Factor)
+	switch {
+	case f.Result == Match:
 		return l.accept(ctx, ReasonOK, commit{spend: key, claim: &f.Claim, notes: f.Notes})
+	case o.unknown() && !o.guessed: // the challenge stands, for a service that is back in a moment
+		return unavailable(ReasonFactorDown, o.err)
 	}
 	c, e := refusal(f)
 	return l.refuse(ctx, key, session, c, e)
+}
+
+// noCodeTyped deals with answers that are no codes: a choice from the menu, the name of a factor, and the wish
+// for the code once more. They cost no try, and there is an end to them. ok is false if the answer is a code.
+func (l *login) noCodeTyped(ctx context.Context, key string, s openSession) (e ending, ok bool) {
+	answer := l.Secret.Reveal()
+	sender, sends := l.setup.factor(s.Factor).(Sender)
+	again := sends && l.policy.ResendWord != "" && strings.EqualFold(strings.TrimSpace(answer), l.policy.ResendWord)
+	chosen := l.named(answer)
+	if s.Menu != nil {
+		chosen = l.pick(s.Menu, answer)
+	}
+	switch {
+	case l.policy.HideFirstFactor: // then every answer looks like a code
+		return ending{}, false
+	case !again && chosen == nil && (s.Menu == nil || l.fitsCode(answer)):
+		return ending{}, false
+	}
+	if s.Steps--; s.Steps <= 0 {
+		if e, ok := l.fail(ctx, commit{spend: key}); !ok {
+			return e, true
+		}
+		return reject(ReasonBadChoice), true
+	}
+	switch c := (commit{spend: key}); {
+	case chosen != nil:
+		l.explain("choice", "%s", chosen.Name())
+		return l.begin(ctx, c, s, chosen), true
+	case again:
+		return l.resend(ctx, c, s, sender), true
+	default:
+		return l.offerMenu(ctx, c, s, l.policy.Texts.BadChoice), true
+	}
+}
+
+// fitsCode reports whether answer has a form that only codes have.
+func (l *login) fitsCode(answer string) bool {
+	return slices.ContainsFunc(l.candidates(), func(c candidate) bool { return c.shape.Length > 0 && c.shape.fits(answer) })
+}
+
+// offerMenu lets the user choose between the factors of s.Menu.
+func (l *login) offerMenu(ctx context.Context, c commit, s openSession, notice string) ending {
+	s.text = notice + strings.ReplaceAll(l.policy.Texts.Menu, "{menu}", l.menu(s.Menu))
+	l.explain("choice", "the user is asked for one of %s", strings.Join(s.Menu, ", "))
+	return l.openChallenge(ctx, c, s)
 }
 
 // refuse spends the challenge that was answered wrongly, together with c, and asks again while there are
@@ -146,6 +215,7 @@ func (l *login) refuse(ctx context.Context, key string, session openSession, c c
 	c.spend = key
 	if session.Tries > 1 {
 		session.Tries--
+		session.text, session.Menu = "", nil // a code was typed: codes are asked for from now on
 		next, err := l.prepareChallenge(session)
 		if err != nil {
 			return unavailable(ReasonInternal, err)

@@ -3,6 +3,7 @@ package verify
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,10 +25,10 @@ type candidate struct {
 }
 
 // candidates lists the shapes of the user's codes, the longest first: a code of 6 digits may be the end of
-// one of 8, and then the 8 were typed.
+// one of 8, and then the 8 were typed. Those of any length come last.
 func (l *login) candidates() []candidate {
 	var all []candidate
-	for _, f := range l.setup.Factors {
+	for _, f := range l.allowed() {
 		shapes := f.Shapes(l.user)
 		for i, s := range shapes {
 			if !slices.Contains(shapes[:i], s) {
@@ -40,65 +41,97 @@ func (l *login) candidates() []candidate {
 }
 
 // checkAppended splits codes off what was typed in each shape that a code of the user's may have,
-// and checks them. found is false if what was typed fits no shape.
-func (l *login) checkAppended(ctx context.Context) (best appended, found bool, err error) {
+// and checks them.
+func (l *login) checkAppended(ctx context.Context) (best appended, o opinion) {
 	for _, c := range l.candidates() {
 		password, code, ok := split(l.Secret.Reveal(), c.shape, l.policy)
 		if !ok {
 			continue
 		}
 		finding, err := l.ask(ctx, c.factor, code)
-		if err != nil {
-			return appended{}, false, err
-		}
-		if !found || finding.Better(best.Finding) {
-			best, found = appended{finding, password}, true
+		if o.add(finding, err) {
+			best = appended{finding, password}
 		}
 		if best.Result == Match {
-			l.device = best.Device
-			return best, true, nil
+			break
 		}
 	}
-	return best, found, nil
+	return best, o
 }
 
-// checkCode checks what was typed as a whole.
-func (l *login) checkCode(ctx context.Context, code string) (best Finding, err error) {
-	found := false
+// checkCode checks what was typed as a whole. begun is the factor that the challenge was opened for, if one was:
+// only that one is asked about what has the form of no other code.
+func (l *login) checkCode(ctx context.Context, code, begun string) (best Finding, o opinion) {
 	for _, c := range l.candidates() {
-		if !c.shape.fits(code) {
+		if !c.shape.fits(code) || c.shape.Length == 0 && !l.takesFreeForm(c.factor, begun) {
 			continue
 		}
 		finding, err := l.ask(ctx, c.factor, code)
-		if err != nil {
-			return Finding{}, err
-		}
-		if !found || finding.Better(best) {
-			best, found = finding, true
+		if o.add(finding, err) {
+			best = finding
 		}
 		if best.Result == Match {
-			l.device = best.Device
-			return best, nil
+			break
 		}
 	}
-	if !found {
+	if !o.guessed && o.err == nil {
 		l.explain("code", "what was typed has the shape of no code of this user's")
 	}
-	return best, nil
+	return best, o
 }
+
+// takesFreeForm reports whether f may be asked about a code of any form: if the user was asked for it, or if it
+// needs no asking first.
+func (l *login) takesFreeForm(f Factor, begun string) bool {
+	_, sender := f.(Sender)
+	return f.Name() == begun || begun == "" && !sender
+}
+
+// opinion is what the factors, taken together, know about what was typed.
+type opinion struct {
+	// guessed: at least one has checked it.
+	guessed bool
+	// err: at least one could not.
+	err  error
+	best Finding
+}
+
+// add takes in what one factor found, and reports whether that says more than all before.
+func (o *opinion) add(f Finding, err error) bool {
+	if err != nil {
+		o.err = errors.Join(o.err, err)
+		return false
+	}
+	if o.guessed && !f.Better(o.best) {
+		return false
+	}
+	o.guessed, o.best = true, f
+	return true
+}
+
+// unknown reports whether nothing can be said: the code is right for nobody who could be asked, and somebody
+// could not be asked.
+func (o *opinion) unknown() bool { return o.err != nil && o.best.Result != Match }
 
 // ask lets one factor check one code.
 func (l *login) ask(ctx context.Context, f Factor, code string) (Finding, error) {
-	checker, ok := f.(Checker)
-	if !ok {
-		return Finding{}, nil
+	began := l.core.now()
+	var finding Finding
+	var err error
+	switch f := f.(type) {
+	case Checker:
+		finding, err = f.Check(ctx, l.user, code, l.marksUntil(ctx))
+	case Maker:
+		finding, err = l.checkDelivered(f, code, l.marksUntil(ctx))
+	default:
+		err = errors.New("it can neither check codes nor make them")
 	}
-	finding, err := checker.Check(ctx, l.user, code, userMarks{ctx, l.core.store, l.user.ID})
+	l.core.observe(f, checkEvent(finding, err), l.core.now().Sub(began))
+	l.tried = append(l.tried, f.Name())
 	if err != nil {
 		l.explain("code", "%s cannot check: %v", f.Name(), err)
 		return Finding{}, fmt.Errorf("check a %s code: %w", f.Name(), err)
 	}
-	l.tried = append(l.tried, f.Name())
 	words := map[Result]string{
 		NoMatch: "wrong", Match: "right, not yet used", Used: "was right, but is used already",
 		ClockBehind: "a later code has been accepted: did this host's clock jump back?",
@@ -112,12 +145,21 @@ func (l *login) ask(ctx context.Context, f Factor, code string) (Finding, error)
 		text += ": " + finding.Detail
 	}
 	l.explain("code", "%s", text)
+	if finding.Result == Match {
+		l.device = finding.Device
+	}
 	return finding, nil
 }
+
+// maxFreeForm bounds codes that may have any form, in octets.
+const maxFreeForm = 128
 
 // fits reports whether code could be one of this shape. Only the octets of the alphabet count:
 // other scripts' digits and spaces fit nothing (CVE-2025-6014).
 func (s Shape) fits(code string) bool {
+	if s.Length == 0 {
+		return code != "" && len(code) <= maxFreeForm
+	}
 	return len(code) == s.Length && strings.Trim(code, s.Alphabet) == "" && !strings.ContainsFunc(code, func(r rune) bool {
 		return !strings.ContainsRune(s.Alphabet, r)
 	})
@@ -126,7 +168,7 @@ func (s Shape) fits(code string) bool {
 // split cuts a code of shape s off typed, where the policy says it stands.
 func split(typed string, s Shape, p *policy.Policy) (password, code string, ok bool) {
 	n := s.Length + len(p.Delimiter)
-	if len(typed) < n {
+	if s.Length == 0 || len(typed) < n {
 		return "", "", false
 	}
 	var delimiter string
@@ -140,6 +182,11 @@ func split(typed string, s Shape, p *policy.Policy) (password, code string, ok b
 		return "", "", false
 	}
 	return password, code, true
+}
+
+// marksUntil reads what is kept of the user, until ctx ends.
+func (l *login) marksUntil(ctx context.Context) Marks {
+	return userMarks{ctx, l.core.store, l.user.ID}
 }
 
 // userMarks reads one user's marks from the store.

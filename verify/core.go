@@ -14,6 +14,7 @@ import (
 
 	"tandem/store"
 	"tandem/verify/policy"
+	"tandem/verify/rule"
 )
 
 // Setup is what a reload exchanges: where users come from and what is asked of them.
@@ -23,6 +24,8 @@ type Setup struct {
 	Passwords map[string]PasswordChecker
 	// Factors in the order in which a code is tried against them.
 	Factors []Factor
+	// When holds the rules of those factors, by name, that are not for every login.
+	When map[string]*rule.Rule
 	// Policies by name.
 	Policies map[string]*policy.Policy
 	Throttle Throttle
@@ -45,6 +48,44 @@ type Config struct {
 	// Now and Rand are the system's if nil.
 	Now  func() time.Time
 	Rand io.Reader
+	// Observe, if not nil, is told what factors do, for metrics. It returns at once.
+	Observe func(factor string, e FactorEvent, took time.Duration)
+}
+
+// FactorEvent is something that a factor did.
+type FactorEvent string
+
+// The events.
+const (
+	FactorSent       FactorEvent = "sent"
+	FactorSendFailed FactorEvent = "send-failed"
+	// FactorRight, FactorWrong: it has checked a code; FactorDown: it could not.
+	FactorRight FactorEvent = "right"
+	FactorWrong FactorEvent = "wrong"
+	FactorDown  FactorEvent = "unavailable"
+)
+
+func sendEvent(err error) FactorEvent {
+	if err != nil {
+		return FactorSendFailed
+	}
+	return FactorSent
+}
+
+func checkEvent(f Finding, err error) FactorEvent {
+	switch {
+	case err != nil:
+		return FactorDown
+	case f.Result == Match:
+		return FactorRight
+	}
+	return FactorWrong
+}
+
+func (c *Core) observe(f Factor, e FactorEvent, took time.Duration) {
+	if c.observer != nil {
+		c.observer(f.Name(), e, took)
+	}
 }
 
 // Core verifies logins. Its methods may be called by many goroutines at once; attempts of one user
@@ -55,6 +96,7 @@ type Core struct {
 	log      *slog.Logger
 	now      func() time.Time
 	rand     io.Reader
+	observer func(factor string, e FactorEvent, took time.Duration)
 	stateKey []byte
 	locks    userLocks
 
@@ -71,7 +113,7 @@ type running struct {
 // New makes a Core. It reads, and at the very first start writes, the key that marks the states of
 // challenges as this store's.
 func New(ctx context.Context, c Config, s Setup) (*Core, error) {
-	core := &Core{store: c.Store, audit: c.Audit, log: c.Log, now: c.Now, rand: c.Rand, running: &running{Setup: s}}
+	core := &Core{store: c.Store, audit: c.Audit, log: c.Log, now: c.Now, rand: c.Rand, observer: c.Observe, running: &running{Setup: s}}
 	if core.now == nil {
 		core.now = time.Now
 	}
@@ -188,7 +230,7 @@ func (c *Core) step(ctx context.Context, a Attempt, name string, run func(*login
 	record := Record{
 		Time: began.UTC(), ID: l.ID, Step: name,
 		User: clip(a.User), Door: a.Door, Client: clip(a.Client), NAS: clip(a.NAS), Source: clip(a.Source), Service: clip(a.Service),
-		Factors: l.tried, Device: l.device,
+		Factors: l.tried, Device: l.device, Sent: l.sent, SendFailed: l.failed,
 		Outcome: v.Outcome.String(), Reason: v.Reason,
 		DurationMS: float64(c.now().Sub(began).Microseconds()) / 1000,
 	}

@@ -27,11 +27,14 @@ type login struct {
 	core  *Core
 	setup *Setup
 
-	policy *policy.Policy
-	user   *directory.User
-	tried  []string // factors a code was tried against
-	device string   // the device whose code matched
-	opened *opened  // the challenge this step ended with
+	policy  *policy.Policy
+	user    *directory.User
+	factors []Factor // those that the policy lets count
+	tried   []string // factors a code was tried against
+	sent    string   // the factor by which a code was sent
+	failed  []string // factors by which none could be
+	device  string   // the device whose code matched
+	opened  *opened  // the challenge this step ended with
 	// password is what stood beside a code that was split off
 	password secret.String
 }
@@ -62,9 +65,12 @@ func (l *login) verdict(e ending) Verdict {
 		v.Password = l.password
 	case Challenge:
 		v.State, v.Lifetime = l.opened.state, int(l.policy.LoginTimeout/time.Second)
-		v.Message = texts.Prompt
-		if l.opened.retry {
-			v.Message = texts.Retry
+		v.Message, v.Echo, v.Plain = l.opened.text, l.opened.menu, l.opened.text == ""
+		switch {
+		case l.opened.retry:
+			v.Message, v.Plain = texts.Retry, false
+		case v.Plain:
+			v.Message = texts.Prompt
 		}
 		// A challenge that must not tell whether the password was right must not tell by its timing.
 		v.Hold = l.policy.HideFirstFactor
@@ -100,33 +106,41 @@ func (l *login) start(ctx context.Context) ending {
 		return l.hide(ctx, e)
 	}
 
-	if !l.user.HasDevices() && l.policy.NoDevice == policy.NoDevicePassword {
-		switch {
-		case l.FirstFactorDone:
-			l.explain("devices", "the user has no device, and the policy lets that pass")
-			return l.accept(ctx, ReasonNoDeviceAllowed, commit{})
-		case l.policy.Mode != policy.CodeOnly:
-			return l.hide(ctx, l.passwordAlone(ctx))
+	if l.demand() == policy.DemandOff && (l.FirstFactorDone || l.policy.Mode != policy.CodeOnly) {
+		if l.FirstFactorDone {
+			return l.accept(ctx, ReasonExempt, commit{})
 		}
+		return l.hide(ctx, l.passwordAlone(ctx, ReasonExempt))
 	}
-	if !l.servable() {
+	servable, err := l.servable(ctx)
+	if err != nil {
+		return unavailable(ReasonStoreDown, err)
+	}
+	if !servable {
+		if e, ok := l.withoutDevice(ctx); ok {
+			return e
+		}
 		return l.hide(ctx, l.noDevice())
 	}
 	if l.FirstFactorDone {
 		if l.Secret.Empty() {
-			return l.openChallenge(ctx, commit{}, openSession{Account: l.user.ID, Tries: l.policy.Tries})
+			return l.secondFactor(ctx, commit{})
 		}
 		return l.codeOnly(ctx)
 	}
 	switch l.policy.Mode {
-	case policy.Append:
+	case policy.Append, policy.Auto:
+		if password, f := l.splitWord(); f != nil {
+			return l.passwordThenBegin(ctx, password, f)
+		}
+		if l.policy.Mode == policy.Auto {
+			return l.auto(ctx)
+		}
 		return l.append(ctx)
 	case policy.CodeOnly:
 		return l.codeOnly(ctx)
 	case policy.Challenge:
 		return l.hide(ctx, l.challenge(ctx))
-	case policy.Auto:
-		return l.auto(ctx)
 	}
 	return rejectFor(ReasonNoPolicy, fmt.Errorf("policy %q has the unknown mode %q", l.policy.Name, l.policy.Mode))
 }
@@ -262,16 +276,6 @@ func (l *login) place() place {
 	return place{key: "client:" + l.Client}
 }
 
-// servable reports whether any factor can check a code of the user's.
-func (l *login) servable() bool {
-	for _, f := range l.setup.Factors {
-		if len(f.Shapes(l.user)) > 0 {
-			return true
-		}
-	}
-	return false
-}
-
 func (l *login) noDevice() ending {
 	if !l.user.HasDevices() {
 		l.explain("devices", "the user has no device, and the policy says reject")
@@ -292,15 +296,14 @@ func (l *login) noDevice() ending {
 // append: the field holds password and code. The code is looked at first, so that a wrong one
 // never reaches the directory's password check; it is claimed last.
 func (l *login) append(ctx context.Context) ending {
-	c, found, err := l.checkAppended(ctx)
-	if err != nil {
-		return unavailable(ReasonInternal, err)
-	}
-	if !found {
+	c, o := l.checkAppended(ctx)
+	switch {
+	case o.unknown():
+		return l.factorDown(ctx, o)
+	case !o.guessed:
 		l.explain("code", "no code can be split off what was typed")
 		return reject(ReasonNoCode)
-	}
-	if c.Result != Match {
+	case c.Result != Match:
 		return l.failCode(ctx, c.Finding)
 	}
 	return l.passwordThenClaim(ctx, c)
@@ -308,15 +311,15 @@ func (l *login) append(ctx context.Context) ending {
 
 // auto: append if a right code can be split off, else the whole field is the password.
 func (l *login) auto(ctx context.Context) ending {
-	c, found, err := l.checkAppended(ctx)
-	if err != nil {
-		return unavailable(ReasonInternal, err)
+	c, o := l.checkAppended(ctx)
+	if o.unknown() {
+		return l.factorDown(ctx, o)
 	}
-	if !found || c.Result == NoMatch || c.Result == Resync {
+	if !o.guessed || c.Result == NoMatch || c.Result == Resync {
 		// The password may end in digits that are no code: only a right code decides for append.
 		l.explain("code", "no right code can be split off: the field is taken as the password")
 		e := l.challenge(ctx, c.Notes...)
-		if found && e.reason == ReasonWrongPassword {
+		if o.guessed && e.reason == ReasonWrongPassword {
 			e.reason = ReasonWrongEither
 		}
 		return e
@@ -335,13 +338,37 @@ func (l *login) passwordThenClaim(ctx context.Context, c appended) ending {
 	return l.accept(ctx, ReasonOK, commit{claim: &c.Claim, notes: c.Notes})
 }
 
-// codeOnly: the client has checked the password; the field is the code.
-func (l *login) codeOnly(ctx context.Context) ending {
-	f, err := l.checkCode(ctx, l.Secret.Reveal())
-	if err != nil {
-		return unavailable(ReasonInternal, err)
+// passwordThenBegin: the field holds the password and the name of the factor that the user wants.
+func (l *login) passwordThenBegin(ctx context.Context, password string, f Factor) ending {
+	l.explain("code", "a code by %s is asked for", f.Name())
+	if e, ok := l.checkPassword(ctx, password); !ok {
+		return e
 	}
-	if f.Result != Match {
+	return l.begin(ctx, commit{}, l.newSession(), f)
+}
+
+// factorDown ends a step in which somebody who must be asked did not answer. If another factor has found the code
+// to be none of its own, that was a guess all the same: a service that is down must not make guessing free.
+func (l *login) factorDown(ctx context.Context, o opinion) ending {
+	if o.guessed {
+		c, _ := refusal(o.best)
+		if e, ok := l.fail(ctx, c); !ok {
+			return e
+		}
+	}
+	return unavailable(ReasonFactorDown, o.err)
+}
+
+// codeOnly: the client has checked the password; the field is the code, or the name of a factor.
+func (l *login) codeOnly(ctx context.Context) ending {
+	if f := l.named(l.Secret.Reveal()); f != nil {
+		return l.begin(ctx, commit{}, l.newSession(), f)
+	}
+	f, o := l.checkCode(ctx, l.Secret.Reveal(), "")
+	switch {
+	case o.unknown():
+		return l.factorDown(ctx, o)
+	case f.Result != Match:
 		return l.failCode(ctx, f)
 	}
 	return l.accept(ctx, ReasonOK, commit{claim: &f.Claim, notes: f.Notes})
@@ -353,15 +380,46 @@ func (l *login) challenge(ctx context.Context, notes ...Note) ending {
 	if e, ok := l.checkPassword(ctx, l.Secret.Reveal(), notes...); !ok {
 		return e
 	}
-	return l.openChallenge(ctx, commit{notes: notes}, openSession{Account: l.user.ID, Tries: l.policy.Tries})
+	return l.secondFactor(ctx, commit{notes: notes})
 }
 
-func (l *login) passwordAlone(ctx context.Context) ending {
-	l.explain("devices", "the user has no device, and the policy takes the password alone")
+// secondFactor asks for the code, once the first factor was right: of the first factor that serves the user, or of
+// the one that the user chooses.
+func (l *login) secondFactor(ctx context.Context, c commit) ending {
+	choices := l.choices()
+	switch {
+	case len(choices) == 0: // what only stands in for others is all there is
+		return l.openChallenge(ctx, c, l.newSession())
+	case l.policy.Choose == policy.ChooseAsk && len(choices) > 1 && l.preference().factor != choices[0].Name():
+		s := l.newSession()
+		for _, f := range choices {
+			s.Menu = append(s.Menu, f.Name())
+		}
+		return l.offerMenu(ctx, c, s, "")
+	}
+	return l.begin(ctx, c, l.newSession(), choices[0])
+}
+
+func (l *login) passwordAlone(ctx context.Context, r Reason) ending {
+	l.explain("second factor", "the password alone is enough: %s", r)
 	if e, ok := l.checkPassword(ctx, l.Secret.Reveal()); !ok {
 		return e
 	}
-	return l.accept(ctx, ReasonPasswordOnly, commit{})
+	return l.accept(ctx, r, commit{})
+}
+
+// withoutDevice ends the step of a user for whom no device is written down, where the policy lets that pass.
+func (l *login) withoutDevice(ctx context.Context) (e ending, ok bool) {
+	switch {
+	case l.user.HasDevices() || l.policy.NoDevice != policy.NoDevicePassword:
+		return ending{}, false
+	case l.FirstFactorDone:
+		l.explain("devices", "the user has no device, and the policy lets that pass")
+		return l.accept(ctx, ReasonNoDeviceAllowed, commit{}), true
+	case l.policy.Mode != policy.CodeOnly:
+		return l.hide(ctx, l.passwordAlone(ctx, ReasonPasswordOnly)), true
+	}
+	return ending{}, false
 }
 
 // hide turns a definite no into a challenge that cannot be answered, where the policy wants nobody

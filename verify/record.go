@@ -22,6 +22,9 @@ type Record struct {
 	Mode      string `json:"mode,omitempty"`
 	// Factors are those that were tried, in order.
 	Factors []string `json:"factors,omitempty"`
+	// Sent is the factor by which a code was sent in this step; SendFailed, those that could not.
+	Sent       string   `json:"sent,omitempty"`
+	SendFailed []string `json:"send_failed,omitempty"`
 	// Device is the one whose code matched.
 	Device  string `json:"device,omitempty"`
 	Outcome string `json:"outcome"`

@@ -23,6 +23,10 @@ type Throttle struct {
 	SourceRefill time.Duration
 	UserBurst    int
 	UserRefill   time.Duration
+	// SendBurst is how many codes may be sent to one user in a row, over all factors and nodes, and SendRefill
+	// after how long one is forgotten; 0: any number.
+	SendBurst  int
+	SendRefill time.Duration
 	// RememberSources is how long a source counts as the user's own after a login.
 	RememberSources time.Duration
 }
@@ -83,6 +87,8 @@ type throttleRecord struct {
 	empty      time.Time
 	generation uint64
 }
+
+func throttleSendKey(user string) string { return "throttle/" + userKey(user) + "/sent" }
 
 func throttleUserKey(user string) string { return "throttle/" + userKey(user) }
 
@@ -159,6 +165,26 @@ func (t Throttle) succeed(tx store.Tx, user string, p place, now time.Time) {
 	}
 }
 
+// chargeSend counts a code that is about to be sent, or returns errTooManySends. Codes that nobody could answer
+// are not failures, and a new code does not make failures undone: the two are counted apart.
+func (t Throttle) chargeSend(tx store.Tx, user string, now time.Time) error {
+	if t.SendBurst == 0 {
+		return nil
+	}
+	b := bucket{t.SendBurst, t.SendRefill}
+	sent, err := readThrottle(tx, throttleSendKey(user))
+	if err != nil {
+		return err
+	}
+	sent.empty = b.clamp(sent.empty, now)
+	if until := b.refusedUntil(sent.empty, now); !until.IsZero() {
+		return fmt.Errorf("%w: the next is possible after %s", errTooManySends, until.UTC().Format(time.TimeOnly))
+	}
+	sent.empty = b.charge(sent.empty, now)
+	putThrottle(tx, throttleSendKey(user), sent, b.capacity())
+	return nil
+}
+
 // reset empties all buckets of the user.
 func (t Throttle) reset(tx store.Tx, user string, now time.Time) (until time.Time, err error) {
 	u, err := readThrottle(tx, throttleUserKey(user))
@@ -167,6 +193,7 @@ func (t Throttle) reset(tx store.Tx, user string, now time.Time) (until time.Tim
 	}
 	until = t.user().refusedUntil(u.empty, now)
 	t.putUser(tx, user, throttleRecord{generation: u.generation + 1})
+	tx.Delete(throttleSendKey(user))
 	return until, nil
 }
 

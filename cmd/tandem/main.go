@@ -1,5 +1,5 @@
 // Command tandem is the admin's side of Tandem: it checks the configuration, tries a login, unlocks a
-// user, makes password hashes.
+// user, makes recovery codes and password hashes.
 package main
 
 import (
@@ -34,11 +34,12 @@ func main() {
 type cli struct {
 	Config string `short:"c" default:"/etc/tandem/config.toml" placeholder:"FILE" help:"The configuration file (default ${default})."`
 
-	Check   checkCmd   `cmd:"" help:"Check the configuration, file modes, LDAP servers and state: each line ok or what to do."`
-	Try     tryCmd     `cmd:"" help:"Make one real login attempt, asking for password and codes as a terminal would."`
-	Unlock  unlockCmd  `cmd:"" help:"Let a user who failed too often try again at once."`
-	Passwd  passwdCmd  `cmd:"" help:"Make a password hash for the users file."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Check    checkCmd    `cmd:"" help:"Check the configuration, file modes, LDAP servers and state: each line ok or what to do."`
+	Try      tryCmd      `cmd:"" help:"Make one real login attempt, asking for password and codes as a terminal would."`
+	Unlock   unlockCmd   `cmd:"" help:"Let a user who failed too often try again at once."`
+	Recovery recoveryCmd `cmd:"" help:"Make a user ten new recovery codes and print them; the old ones are void."`
+	Passwd   passwdCmd   `cmd:"" help:"Make a password hash for the users file."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 // env is what commands work with.

@@ -24,6 +24,7 @@ type metrics struct {
 	registry *prometheus.Registry
 	steps    *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
+	factors  *prometheus.HistogramVec
 }
 
 func newMetrics() *metrics {
@@ -37,12 +38,16 @@ func newMetrics() *metrics {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5},
 		}, []string{"outcome"}),
 	}
+	m.factors = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "tandem_factor_seconds", Help: "What second factors did (sent, send-failed, right, wrong, unavailable), and how long it took.",
+		Buckets: []float64{.001, .005, .025, .1, .25, .5, 1, 2, 4, 8},
+	}, []string{"factor", "event"})
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "tandem_build_info", Help: "Always 1; the labels say which Tandem this is.",
 		ConstLabels: prometheus.Labels{"version": version.Version, "commit": version.Commit},
 	})
 	build.Set(1)
-	m.register(m.steps, m.seconds, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.register(m.steps, m.seconds, m.factors, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
@@ -51,6 +56,11 @@ func (m *metrics) register(c ...prometheus.Collector) { m.registry.MustRegister(
 func (m *metrics) count(r verify.Record) {
 	m.steps.WithLabelValues(r.Door, r.Outcome, string(r.Reason)).Inc()
 	m.seconds.WithLabelValues(r.Outcome).Observe(r.DurationMS / 1000)
+}
+
+// observe is for [verify.Config].
+func (m *metrics) observe(factor string, e verify.FactorEvent, took time.Duration) {
+	m.factors.WithLabelValues(factor, string(e)).Observe(took.Seconds())
 }
 
 func (m *metrics) observeFile(db *bolt.DB) {

@@ -82,7 +82,7 @@ func serve(ctx context.Context, path string, p process) (err error) {
 		return err
 	}
 	d.setup = setup
-	d.core, err = verify.New(ctx, verify.Config{Store: state, Audit: recorder{m, d.audit}, Log: d.log}, setup)
+	d.core, err = verify.New(ctx, verify.Config{Store: state, Audit: recorder{m, d.audit}, Log: d.log, Observe: m.observe}, setup)
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 var deviceKeys = map[string][]string{
 	directory.TypeTOTP:    {"secret", "digits", "period", "algorithm"},
 	directory.TypeHOTP:    {"secret", "digits", "algorithm", "counter"},
-	directory.TypeYubikey: {"public_id"},
+	directory.TypeYubikey: {"public_id", "aes_key", "private_id"},
 }
 
 // device adds one entry to the devices of u.
@@ -37,6 +37,8 @@ func (l *loader) device(key string, u *directory.User, e *deviceEntry) {
 		Algorithm: deref(e.Algorithm),
 		Counter:   deref(e.Counter),
 		PublicID:  strings.Clone(deref(e.PublicID)),
+		AESKey:    deref(e.AESKey),
+		PrivateID: deref(e.PrivateID),
 	}
 	device, errs := entry.Device(l.devices)
 	for _, err := range errs {
@@ -67,6 +69,8 @@ func (e *deviceEntry) keys() []string {
 		{"algorithm", e.Algorithm != nil},
 		{"counter", e.Counter != nil},
 		{"public_id", e.PublicID != nil},
+		{"aes_key", e.AESKey != nil},
+		{"private_id", e.PrivateID != nil},
 	} {
 		if k.written {
 			keys = append(keys, k.name)

@@ -10,10 +10,16 @@
 //	attributes = { vlan = ["42"] }
 //
 //	[[users.devices]]
-//	type   = "TOTP"                     # or "HOTP", "UBK" (a Yubikey)
+//	type   = "TOTP"                     # or "HOTP"
 //	name   = "phone"
-//	secret = "gezdgnbvgy3tqojqgezdgnbvgy3tqojq"   # base32; UBK: public_id = "cccccccccccb"
+//	secret = "gezdgnbvgy3tqojqgezdgnbvgy3tqojq"   # base32
 //	digits = 6                          # and period, algorithm; HOTP: counter; all optional
+//
+//	[[users.devices]]
+//	type       = "UBK"
+//	public_id  = "dteffujehknh"
+//	private_id = "8792ebfe26cc"         # hexadecimal; with aes_key where codes are checked here,
+//	aes_key    = "ecde18dbe76fbd0c33330f1c354871db"   # without both where a validation server does
 //
 // Login names are folded once, here, by the UsernameCaseMapped profile of RFC 8265: "Alice", "ALICE"
 // and "ａｌｉｃｅ" are the user alice, and "alice " is nobody, because nothing is trimmed and no name holds

@@ -38,6 +38,8 @@ type deviceEntry struct {
 	Algorithm *string        `toml:"algorithm"`
 	Counter   *uint64        `toml:"counter"`
 	PublicID  *string        `toml:"public_id"`
+	AESKey    *secret.String `toml:"aes_key"`
+	PrivateID *secret.String `toml:"private_id"`
 }
 
 // table is one version of the file, ready for look-ups. It is never changed.

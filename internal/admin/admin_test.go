@@ -20,10 +20,11 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fakeCore challenges once and accepts the answer "right".
+// fakeCore challenges once and accepts the answer "right". It knows one user.
 type fakeCore struct {
 	mu       sync.Mutex
 	attempts []verify.Attempt
+	records  map[string][]byte
 }
 
 func (f *fakeCore) Start(_ context.Context, a verify.Attempt) verify.Verdict {
@@ -50,6 +51,25 @@ func (f *fakeCore) Unlock(_ context.Context, name string) (string, time.Time, er
 	return "alice", time.Unix(1_800_000_000, 0), nil
 }
 
+func (f *fakeCore) Record(_ context.Context, name, key string) (string, []byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if name != "Alice" {
+		return "", nil, errors.New("no such user")
+	}
+	return "alice", f.records[key], nil
+}
+
+func (f *fakeCore) PutRecord(_ context.Context, name, key string, value []byte) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if name != "Alice" {
+		return "", errors.New("no such user")
+	}
+	f.records[key] = value
+	return "alice", nil
+}
+
 type desk struct {
 	path    string
 	core    *fakeCore
@@ -59,7 +79,7 @@ type desk struct {
 
 func open(t *testing.T) *desk {
 	t.Helper()
-	d := &desk{path: filepath.Join(t.TempDir(), "admin.sock"), core: &fakeCore{}}
+	d := &desk{path: filepath.Join(t.TempDir(), "admin.sock"), core: &fakeCore{records: map[string][]byte{}}}
 	s, err := admin.Listen(admin.Config{
 		Path: d.path, Core: d.core, Log: slog.New(slog.DiscardHandler),
 		Audit: func(a admin.Action) error {

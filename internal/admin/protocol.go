@@ -1,7 +1,7 @@
 // Package admin is the socket between the running daemon and its admin's command.
 //
-// The daemon owns the state file, so whatever touches state goes through it: `tandem unlock`, `tandem
-// try`, the state of the store for `tandem check`. The socket is mode 0600, and only root and the
+// The daemon owns the state file, so whatever touches state goes through it: `tandem unlock`, `tandem recovery`,
+// `tandem try`, the state of the store for `tandem check`. The socket is mode 0600, and only root and the
 // daemon's own user are served; what they did, and who they were, goes to the audit.
 //
 // A connection carries JSON lines: one [Request], then any number of [Reply] of which the last has
@@ -27,12 +27,17 @@ const (
 	OpStatus = "status"
 	OpUnlock = "unlock"
 	OpTry    = "try"
+	// OpRecovery gives a user a new set of recovery codes, of which only the hashes are sent; OpRecoveryDelete
+	// takes away the set; OpRecoveryLeft counts what is left of it.
+	OpRecovery       = "recovery"
+	OpRecoveryDelete = "recovery-delete"
+	OpRecoveryLeft   = "recovery-left"
 )
 
 // Request is what the command sends.
 type Request struct {
 	Op string `json:"op"`
-	// User is whom an unlock or a try is about.
+	// User is whom the request is about.
 	User string `json:"user,omitempty"`
 	// Secret is what the user of a try types: password, code, both, or the answer to a prompt.
 	Secret string `json:"secret,omitempty"`
@@ -42,6 +47,8 @@ type Request struct {
 	Source string `json:"source,omitempty"`
 	// Explain asks for each decision of a try.
 	Explain bool `json:"explain,omitempty"`
+	// Record is the new set of OpRecovery, as recovery.Make made it.
+	Record []byte `json:"record,omitempty"`
 }
 
 // Reply is what the daemon answers.
@@ -57,9 +64,11 @@ type Reply struct {
 	Reason    string `json:"reason,omitempty"`
 	AttemptID string `json:"attempt_id,omitempty"`
 	Message   string `json:"message,omitempty"`
-	// Account is the directory's name of an unlocked user; Until, when the throttle would have ended.
+	// Account is the directory's name of the user; Until, when the throttle would have ended.
 	Account string     `json:"account,omitempty"`
 	Until   *time.Time `json:"until,omitempty"`
+	// Left is how many recovery codes the user has.
+	Left int `json:"left,omitempty"`
 	// Status answers OpStatus.
 	Status *Status `json:"status,omitempty"`
 	// Done: nothing follows.

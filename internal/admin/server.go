@@ -24,6 +24,8 @@ type Core interface {
 	Start(ctx context.Context, a verify.Attempt) verify.Verdict
 	Resume(ctx context.Context, state []byte, a verify.Attempt) verify.Verdict
 	Unlock(ctx context.Context, name string) (account string, until time.Time, err error)
+	Record(ctx context.Context, name, key string) (account string, value []byte, err error)
+	PutRecord(ctx context.Context, name, key string, value []byte) (account string, err error)
 }
 
 // Action is the audit's line about something that an admin did.
@@ -140,6 +142,10 @@ func (c *connection) answer(ctx context.Context, r Request) error {
 		return writeLine(c.conn, Reply{Status: &status, Done: true})
 	case OpUnlock:
 		return c.unlock(ctx, r)
+	case OpRecovery, OpRecoveryDelete:
+		return c.changeRecovery(ctx, r)
+	case OpRecoveryLeft:
+		return c.countRecovery(ctx, r)
 	case OpTry:
 		return c.try(ctx, r)
 	}
@@ -149,14 +155,13 @@ func (c *connection) answer(ctx context.Context, r Request) error {
 func (c *connection) unlock(ctx context.Context, r Request) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
-	// Written before it is done: what cannot be recorded is not done.
-	if err := c.Audit(Action{Time: time.Now().UTC(), Action: OpUnlock, By: c.by, PID: c.pid, User: r.User}); err != nil {
-		return writeLine(c.conn, Reply{Error: "the audit record could not be written, nothing was changed: " + err.Error(), Done: true})
+	if err := c.record(r); err != nil {
+		return c.refuse(err)
 	}
 	account, until, err := c.Core.Unlock(ctx, r.User)
 	if err != nil {
 		c.Log.Warn("unlock failed", "by", c.by, "user", r.User, "err", err)
-		return writeLine(c.conn, Reply{Error: err.Error(), Done: true})
+		return c.refuse(err)
 	}
 	c.Log.Info("unlocked", "by", c.by, "user", account)
 	reply := Reply{Account: account, Done: true}
@@ -164,6 +169,18 @@ func (c *connection) unlock(ctx context.Context, r Request) error {
 		reply.Until = &until
 	}
 	return writeLine(c.conn, reply)
+}
+
+// record writes the audit's line about r. It is written before r is done: what cannot be recorded is not done.
+func (c *connection) record(r Request) error {
+	if err := c.Audit(Action{Time: time.Now().UTC(), Action: r.Op, By: c.by, PID: c.pid, User: r.User}); err != nil {
+		return fmt.Errorf("the audit record could not be written, nothing was changed: %w", err)
+	}
+	return nil
+}
+
+func (c *connection) refuse(err error) error {
+	return writeLine(c.conn, Reply{Error: err.Error(), Done: true})
 }
 
 // try runs a real attempt through the core, with all it costs: a code that is right is used up.

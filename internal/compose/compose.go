@@ -130,6 +130,7 @@ func Setup(c *config.Config, d verify.Directory, now func() time.Time) (verify.S
 		Throttle: verify.Throttle{
 			SourceBurst: c.Throttle.SourceBurst, SourceRefill: c.Throttle.SourceRefill,
 			UserBurst: c.Throttle.UserBurst, UserRefill: c.Throttle.UserRefill,
+			SendBurst: c.Throttle.SendBurst, SendRefill: c.Throttle.SendRefill,
 			RememberSources: c.Throttle.RememberSources,
 		},
 	}, nil
@@ -156,7 +157,13 @@ func policies(configured []config.Policy) map[string]*policy.Policy {
 		out[p.Name] = &policy.Policy{
 			Name: p.Name, Mode: policy.Mode(p.Mode), FirstFactor: p.FirstFactor, CodeFirst: p.CodeFirst, Delimiter: p.Delimiter,
 			NoDevice: policy.NoDevice(p.NoDevice), Tries: p.Tries, LoginTimeout: p.LoginTimeout, HideFirstFactor: p.HideFirstFactor,
-			Texts: policy.Texts{Prompt: p.Prompt, Retry: p.Retry, Reject: p.Reject},
+			Factors: p.Factors, Choose: policy.Choose(p.Choose), Fallback: p.Fallback,
+			Second: policy.Demand(p.SecondFactor), EnforcedGroups: p.EnforcedGroups, ExemptGroups: p.ExemptGroups,
+			FactorAttribute: p.FactorAttribute, WordDelimiter: p.WordDelimiter, ResendWord: p.ResendWord,
+			Texts: policy.Texts{
+				Prompt: p.Prompt, Retry: p.Retry, Menu: p.Menu, BadChoice: p.BadChoice, Sent: p.Sent, Already: p.Already,
+				TooSoon: p.TooSoon, SendFailed: p.SendFailed, Reject: p.Reject,
+			},
 		}
 	}
 	return out

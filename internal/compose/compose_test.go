@@ -1,6 +1,7 @@
 package compose_test
 
 import (
+	"reflect"
 	"testing"
 
 	"tandem/internal/compose"
@@ -15,13 +16,20 @@ func TestDefaultsAreTheSameEverywhere(t *testing.T) {
 	want := policy.Policy{
 		Name: "default", Mode: policy.Auto, FirstFactor: policy.FirstDirectory, NoDevice: policy.NoDeviceReject,
 		Tries: policy.DefaultTries, LoginTimeout: policy.DefaultLoginTimeout,
-		Texts: policy.Texts{Prompt: policy.DefaultPrompt, Retry: policy.DefaultRetry, Reject: policy.DefaultReject},
+		Factors: []string{}, Fallback: []string{}, EnforcedGroups: []string{}, ExemptGroups: []string{},
+		Choose: policy.ChooseFirst, Second: policy.DemandRequired,
+		WordDelimiter: policy.DefaultWordDelimiter, ResendWord: policy.DefaultResendWord,
+		Texts: policy.Texts{
+			Prompt: policy.DefaultPrompt, Retry: policy.DefaultRetry, Menu: policy.DefaultMenu, BadChoice: policy.DefaultBadChoice,
+			Sent: policy.DefaultSent, Already: policy.DefaultAlready, TooSoon: policy.DefaultTooSoon,
+			SendFailed: policy.DefaultSendFailed, Reject: policy.DefaultReject,
+		},
 	}
 	setup, err := compose.Setup(c, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := setup.Policies["default"]; got == nil || *got != want {
+	if got := setup.Policies["default"]; got == nil || !reflect.DeepEqual(*got, want) {
 		t.Errorf("default policy %+v, want %+v", got, want)
 	}
 	r := compose.RADIUS(c, nil, nil)

@@ -24,6 +24,7 @@ type Config struct {
 	Devices   Devices   `toml:"devices"`
 	TOTP      TOTP      `toml:"totp"`
 	HOTP      HOTP      `toml:"hotp"`
+	Factor    Factors   `toml:"factor"`
 	Throttle  Throttle  `toml:"throttle"`
 	// Policies are one called "default" if the file has none.
 	Policies []Policy `toml:"policies"`
@@ -81,6 +82,7 @@ func Default() *Config {
 	c.Devices.SetDefaults()
 	c.TOTP.SetDefaults()
 	c.HOTP.SetDefaults()
+	c.Factor.SetDefaults()
 	c.Throttle.SetDefaults()
 	c.Policies = []Policy{{Name: "default"}}
 	c.Policies[0].SetDefaults()

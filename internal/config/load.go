@@ -34,8 +34,9 @@ func Load(path string) (*Config, error) {
 	c.directory(&conf.Directory)
 	c.devices(&conf.Devices)
 	c.codes(&conf.TOTP, &conf.HOTP)
+	c.factors(&conf.Factor, &conf.Devices)
 	c.throttle(&conf.Throttle)
-	c.policies(conf.Policies, conf.Radius.Clients, conf.PAM.Socket != "")
+	c.policies(conf.Policies, conf.Radius.Clients, conf.PAM.Socket != "", &conf.Factor)
 	if err := f.Err(); err != nil {
 		return nil, err
 	}

@@ -18,6 +18,12 @@ type Throttle struct {
 	// UserRefill is after how long one of those is forgotten. 1s to 24h.
 	// Default: 15m. Reload: taken over.
 	UserRefill time.Duration `toml:"user_refill"`
+	// SendBurst is how many codes (mails, messages …) may be sent to a user in a row. 1 to 1000.
+	// Default: 5. Reload: taken over.
+	SendBurst int `toml:"send_burst"`
+	// SendRefill is after how long one of those is forgotten. 1s to 24h.
+	// Default: 5m. Reload: taken over.
+	SendRefill time.Duration `toml:"send_refill"`
 	// RememberSources is how long after a login its source counts as the user's own, which the failures
 	// of strangers do not shut out. 0s to 8760h.
 	// Default: 720h. Reload: taken over.
@@ -29,6 +35,7 @@ func (t *Throttle) SetDefaults() {
 	*t = Throttle{
 		SourceBurst: 5, SourceRefill: 5 * time.Minute,
 		UserBurst: 25, UserRefill: 15 * time.Minute,
+		SendBurst: 5, SendRefill: 5 * time.Minute,
 		RememberSources: 720 * time.Hour,
 	}
 }
@@ -38,6 +45,8 @@ func (c *checker) throttle(t *Throttle) {
 	between(c, "throttle.source_refill", t.SourceRefill, time.Second, 24*time.Hour)
 	between(c, "throttle.user_burst", t.UserBurst, 1, 10000)
 	between(c, "throttle.user_refill", t.UserRefill, time.Second, 24*time.Hour)
+	between(c, "throttle.send_burst", t.SendBurst, 1, 1000)
+	between(c, "throttle.send_refill", t.SendRefill, time.Second, 24*time.Hour)
 	between(c, "throttle.remember_sources", t.RememberSources, 0, 365*24*time.Hour)
 	if t.UserBurst < t.SourceBurst {
 		c.Errorf("throttle.user_burst", "%d is below source_burst = %d, so that a single source could lock the user out everywhere: make it larger", t.UserBurst, t.SourceBurst)

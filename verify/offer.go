@@ -1,0 +1,242 @@
+package verify
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"tandem/verify/policy"
+	"tandem/verify/rule"
+)
+
+// allowed lists the factors that the policy, and their own rules, let count in this login, in the policy's order.
+func (l *login) allowed() []Factor {
+	if l.factors != nil {
+		return l.factors
+	}
+	all := l.setup.Factors
+	if names := l.policy.Factors; len(names) > 0 {
+		all = nil
+		for _, name := range names {
+			if f := l.setup.factor(name); f != nil {
+				all = append(all, f)
+			}
+		}
+	}
+	if l.factors = all; len(l.setup.When) == 0 {
+		return all
+	}
+	l.factors = slices.DeleteFunc(slices.Clone(all), func(f Factor) bool { return !l.holds(f) })
+	return l.factors
+}
+
+// holds reports whether this login is one that f's rule is about. A rule that cannot be evaluated holds for none.
+func (l *login) holds(f Factor) bool {
+	r := l.setup.When[f.Name()]
+	if r == nil {
+		return true
+	}
+	ok, err := r.Match(l.env())
+	if err != nil {
+		l.core.log.Error("a factor's rule could not be evaluated: the factor is not used", "attempt", l.ID, "factor", f.Name(), "err", err)
+		l.explain("factors", "%s: its rule: %v", f.Name(), err)
+		return false
+	}
+	if !ok {
+		l.explain("factors", "%s: its rule does not hold", f.Name())
+	}
+	return ok
+}
+
+// env is what rules can see of this login.
+func (l *login) env() rule.Env {
+	return rule.Env{
+		User: l.user.Name, Groups: l.user.Groups, Attributes: l.user.Attributes,
+		Client: l.Client, NAS: l.Station, Service: l.Service, Via: l.Door, Source: l.Source, Time: l.core.now(),
+	}
+}
+
+// factor finds a factor by its name, or returns nil.
+func (s *Setup) factor(name string) Factor {
+	for _, f := range s.Factors {
+		if f.Name() == name {
+			return f
+		}
+	}
+	return nil
+}
+
+// serves reports whether f can be asked for a code of the user's, as far as the directory tells.
+func (l *login) serves(f Factor) bool {
+	if len(f.Shapes(l.user)) == 0 {
+		return false
+	}
+	if s, ok := f.(Sender); ok {
+		_, ok := s.Target(l.user)
+		return ok
+	}
+	return true
+}
+
+// choices are the factors that the user may choose from: those that serve, the preferred one first. What only
+// stands in for others, such as recovery codes, is not among them; where a code is asked for it is taken all the
+// same.
+func (l *login) choices() []Factor {
+	var all []Factor
+	for _, f := range l.allowed() {
+		if _, holder := f.(Holder); !holder && l.serves(f) {
+			all = append(all, f)
+		}
+	}
+	if preferred := l.preference().factor; preferred != "" {
+		if i := slices.IndexFunc(all, func(f Factor) bool { return f.Name() == preferred }); i > 0 {
+			first := all[i]
+			all = slices.Insert(slices.Delete(all, i, i+1), 0, first)
+		}
+	}
+	return all
+}
+
+// servable reports whether any factor can check a code of the user's.
+func (l *login) servable(ctx context.Context) (bool, error) {
+	if slices.ContainsFunc(l.allowed(), func(f Factor) bool {
+		_, holder := f.(Holder)
+		return !holder && l.serves(f)
+	}) {
+		return true, nil
+	}
+	for _, f := range l.allowed() {
+		if h, ok := f.(Holder); ok {
+			if holds, err := h.Holds(l.marksUntil(ctx)); holds || err != nil {
+				return holds, err
+			}
+		}
+	}
+	return false, nil
+}
+
+// preference is what the user's own entry says about second factors.
+type preference struct {
+	factor string        // empty: none is preferred
+	demand policy.Demand // empty: nothing is said
+}
+
+func (l *login) preference() (p preference) {
+	if l.policy.FactorAttribute == "" {
+		return p
+	}
+	for _, v := range l.user.Attributes[l.policy.FactorAttribute] {
+		v = strings.ToLower(strings.TrimSpace(v))
+		switch {
+		case v == string(policy.DemandRequired): // whatever else stands there
+			p.demand = policy.DemandRequired
+		case v == string(policy.DemandOff) && p.demand == "":
+			p.demand = policy.DemandOff
+		case l.setup.factor(v) != nil && p.factor == "":
+			p.factor = v
+		}
+	}
+	return p
+}
+
+// demand says whether this user is asked for a second factor: the user's attribute comes first, then the groups, then
+// the policy for everybody.
+func (l *login) demand() policy.Demand {
+	member := func(groups []string) bool {
+		return slices.ContainsFunc(groups, func(g string) bool {
+			return slices.ContainsFunc(l.user.Groups, func(of string) bool { return strings.EqualFold(g, of) })
+		})
+	}
+	switch said := l.preference().demand; {
+	case said != "":
+		l.explain("second factor", "%s, by the user's attribute %s", said, l.policy.FactorAttribute)
+		return said
+	case member(l.policy.EnforcedGroups):
+		l.explain("second factor", "required, by group")
+		return policy.DemandRequired
+	case member(l.policy.ExemptGroups):
+		l.explain("second factor", "off, by group")
+		return policy.DemandOff
+	}
+	return l.policy.Second
+}
+
+// named finds the choice that the user means by a word: its name or its label.
+func (l *login) named(word string) Factor {
+	word = strings.TrimSpace(word)
+	for _, f := range l.choices() {
+		if strings.EqualFold(word, f.Name()) || strings.EqualFold(word, f.Label()) {
+			return f
+		}
+	}
+	return nil
+}
+
+// splitWord cuts the name of a factor off what was typed: "password,sms".
+func (l *login) splitWord() (password string, f Factor) {
+	typed, delimiter := l.Secret.Reveal(), l.policy.WordDelimiter
+	if delimiter == "" {
+		return "", nil
+	}
+	at := strings.LastIndex(typed, delimiter)
+	if at < 0 {
+		return "", nil
+	}
+	if f = l.named(typed[at+len(delimiter):]); f == nil {
+		return "", nil
+	}
+	return typed[:at], f
+}
+
+// menu is the numbered list of what the user can choose from.
+func (l *login) menu(names []string) string {
+	entries := make([]string, 0, len(names))
+	for i, name := range names {
+		f := l.setup.factor(name)
+		if f == nil { // a reload has taken it away
+			continue
+		}
+		entry := strconv.Itoa(i+1) + " " + f.Label()
+		if s, ok := f.(Sender); ok {
+			if target, _ := s.Target(l.user); target != "" {
+				entry += " " + target
+			}
+		}
+		entries = append(entries, entry)
+	}
+	return strings.Join(entries, "  ")
+}
+
+// pick finds what an answer to a menu means: a number, a name or a label.
+func (l *login) pick(menu []string, answer string) Factor {
+	if n, err := strconv.Atoi(strings.TrimSpace(answer)); err == nil {
+		if n < 1 || n > len(menu) {
+			return nil
+		}
+		answer = menu[n-1]
+	}
+	f := l.named(answer)
+	if f == nil || !slices.Contains(menu, f.Name()) {
+		return nil
+	}
+	return f
+}
+
+// fill puts a factor's label and target into a text of the policy.
+func (l *login) fill(text string, f Factor) string {
+	var target string
+	if s, ok := f.(Sender); ok {
+		target, _ = s.Target(l.user)
+	}
+	text = strings.NewReplacer("{label}", f.Label(), " {target}", spaced(target), "{target}", target).Replace(text)
+	return text
+}
+
+// spaced is s with the space before it, so that an empty target leaves none.
+func spaced(s string) string {
+	if s == "" {
+		return ""
+	}
+	return " " + s
+}

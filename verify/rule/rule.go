@@ -1,0 +1,120 @@
+// Package rule decides by a line of configuration whether something holds for a login:
+//
+//	inGroup("vpn-users") and not inNetwork("192.0.2.0/24", "2001:db8::/32")
+//	client == "edge" and attribute("mail") endsWith "@example.org"
+//	via == "pam" and service in ["sshd", "sudo"] and time.Hour() in 8..18
+//
+// The language is that of github.com/expr-lang/expr with the variables and functions of [Env], and with less
+// of expr's own: what is left has no side effects, reads nothing but the Env, and ends soon (see check.go).
+//
+// A rule is compiled and its types are checked when the service starts. What can still go wrong later, such as
+// attributes["x"][0] for a user without x, is an error, and never a yes.
+package rule
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/vm"
+)
+
+const (
+	// maxText is the longest rule in octets.
+	maxText = 4096
+	// maxNodes is how many operands and operators a rule may have.
+	maxNodes = 1000
+	// memoryBudget is how many elements a rule may make while it is evaluated.
+	memoryBudget = 10_000
+)
+
+// Rule is a compiled rule. It may be used by many goroutines at once.
+type Rule struct {
+	text    string
+	program *vm.Program
+}
+
+// Compile reads a rule. Its error says in which column what is wrong; it does not repeat the text.
+func Compile(text string) (_ *Rule, err error) {
+	defer func() { // nobody's text may stop the service, not even the administrator's
+		if r := recover(); r != nil {
+			err = fmt.Errorf("cannot be compiled: %v", r)
+		}
+	}()
+	switch {
+	case strings.TrimSpace(text) == "":
+		return nil, errors.New("is empty")
+	case len(text) > maxText:
+		return nil, fmt.Errorf("is %d octets long: use at most %d", len(text), maxText)
+	}
+	limits := new(restrictions)
+	program, err := expr.Compile(text, options(limits)...)
+	if limits.err != nil {
+		err = limits.err.Bind(file.NewSource(text))
+	}
+	if err != nil {
+		return nil, where(err, text)
+	}
+	return &Rule{text: text, program: program}, nil
+}
+
+// options are what the language consists of.
+func options(limits *restrictions) []expr.Option {
+	all := make([]expr.Option, 0, 6+len(builtins))
+	all = append(all, expr.Env(scope{}), expr.AsBool(), expr.WarnOnAny(), // whatever is not known to be a bool is refused
+		expr.MaxNodes(maxNodes), expr.Patch(limits), expr.DisableAllBuiltins())
+	for _, name := range builtins {
+		all = append(all, expr.EnableBuiltin(name))
+	}
+	return all
+}
+
+// where says first where the mistake is, and leaves out the drawing of it, as errors stand on one line in logs.
+func where(err error, text string) error {
+	var at *file.Error
+	if !errors.As(err, &at) || at.Line == 0 { // the rule as a whole has the wrong type
+		return fmt.Errorf("is neither true nor false: %w", err)
+	}
+	if strings.Contains(text, "\n") {
+		return fmt.Errorf("line %d, column %d: %s", at.Line, at.Column+1, at.Message)
+	}
+	return fmt.Errorf("column %d: %s", at.Column+1, at.Message)
+}
+
+// machine is what one evaluation needs. Machines are used again, which saves most of the allocations.
+type machine struct {
+	vm    vm.VM
+	scope *scope
+}
+
+var machines = sync.Pool{New: func() any {
+	return &machine{vm: vm.VM{MemoryBudget: memoryBudget}, scope: newScope()}
+}}
+
+// Match reports whether the rule holds. With an error it is not known, and the result is false.
+func (r *Rule) Match(env Env) (holds bool, err error) {
+	defer func() {
+		if p := recover(); p != nil { // the machine, which is in an unknown state, is not used again
+			holds, err = false, fmt.Errorf("evaluate the rule %q: %v", r.text, p)
+		}
+	}()
+	m := machines.Get().(*machine)
+	m.scope.enter(env)
+	out, err := m.vm.Run(r.program, m.scope)
+	m.scope.leave()
+	machines.Put(m)
+	if err != nil {
+		return false, fmt.Errorf("evaluate the rule %q: %w", r.text, where(err, r.text))
+	}
+	holds, ok := out.(bool)
+	if !ok {
+		return false, fmt.Errorf("evaluate the rule %q: the result is %T, neither true nor false", r.text, out)
+	}
+	return holds, nil
+}
+
+// String returns the rule's text.
+func (r *Rule) String() string { return r.text }
