@@ -45,7 +45,7 @@ func (l *login) candidates() []candidate {
 func (l *login) checkAppended(ctx context.Context) (best appended, o opinion) {
 	for _, c := range l.candidates() {
 		password, code, ok := split(l.Secret.Reveal(), c.shape, l.policy)
-		if !ok {
+		if !ok || !l.held(ctx, c.factor, &o) {
 			continue
 		}
 		finding, err := l.ask(ctx, c.factor, code)
@@ -66,6 +66,9 @@ func (l *login) checkCode(ctx context.Context, code, begun string) (best Finding
 		if !c.shape.fits(code) || c.shape.Length == 0 && !l.takesFreeForm(c.factor, begun) {
 			continue
 		}
+		if !l.held(ctx, c.factor, &o) {
+			continue
+		}
 		finding, err := l.ask(ctx, c.factor, code)
 		if o.add(finding, err) {
 			best = finding
@@ -78,6 +81,20 @@ func (l *login) checkCode(ctx context.Context, code, begun string) (best Finding
 		l.explain("code", "what was typed has the shape of no code of this user's")
 	}
 	return best, o
+}
+
+// held reports whether a user has what only the store can tell. What nobody has does not make the end of a password
+// a wrong code.
+func (l *login) held(ctx context.Context, f Factor, o *opinion) bool {
+	h, ok := f.(Holder)
+	if !ok {
+		return true
+	}
+	holds, err := h.Holds(l.marksUntil(ctx))
+	if err != nil {
+		o.add(Finding{}, err)
+	}
+	return holds
 }
 
 // takesFreeForm reports whether f may be asked about a code of any form: if the user was asked for it, or if it
@@ -146,7 +163,7 @@ func (l *login) ask(ctx context.Context, f Factor, code string) (Finding, error)
 	}
 	l.explain("code", "%s", text)
 	if finding.Result == Match {
-		l.device = finding.Device
+		l.device, l.detail = finding.Device, finding.Detail
 	}
 	return finding, nil
 }

@@ -240,6 +240,7 @@ func (c *Core) step(ctx context.Context, a Attempt, name string, run func(*login
 	if l.policy != nil {
 		record.Policy, record.Mode = l.policy.Name, string(l.policy.Mode)
 	}
+	record.Detail = l.detail
 	if end.err != nil {
 		record.Detail = clip(end.err.Error())
 	}
@@ -293,35 +294,6 @@ func (c *Core) newID() string {
 		return "unnamed"
 	}
 	return hex.EncodeToString(b[:])
-}
-
-// Unlock empties the throttle of the user of that name, so that the next attempt is looked at again.
-// It returns the directory's name for the user, and until when attempts from a source that has not
-// logged in lately would have been refused (zero if they were not).
-func (c *Core) Unlock(ctx context.Context, name string) (account string, until time.Time, err error) {
-	setup, release := c.acquire()
-	defer release()
-	if err := checkName(name); err != nil {
-		return "", time.Time{}, err
-	}
-	user, err := setup.Directory.Lookup(ctx, name)
-	if err != nil {
-		return "", time.Time{}, fmt.Errorf("look up %q: %w", name, err)
-	}
-	unlock, err := c.locks.lock(ctx, user.ID)
-	if err != nil {
-		return "", time.Time{}, fmt.Errorf("wait for the attempts of %q: %w", name, err)
-	}
-	defer unlock()
-	err = c.store.Update(ctx, func(tx store.Tx) error {
-		var err error
-		until, err = setup.Throttle.reset(tx, user.ID, c.now())
-		return err
-	})
-	if err != nil {
-		return "", time.Time{}, fmt.Errorf("empty the throttle of %q: %w", name, err)
-	}
-	return user.Name, until, nil
 }
 
 // errInput marks what is wrong with the attempt itself.

@@ -196,6 +196,20 @@ func TestRow25_DeliveredCodeOnTwoNodes(t *testing.T) {
 	want(t, o.try(typed), verify.Reject, verify.ReasonReplayedCode)
 }
 
+// TestRow25_ClaimWithoutAKey: a factor that forgets what its code is known by lets nobody in.
+func TestRow25_ClaimWithoutAKey(t *testing.T) {
+	o := newOffice(t, func(o *office) { o.setup.Factors = []verify.Factor{forgetful{o.setup.Factors[0].(verify.Checker)}} })
+	want(t, o.try(password+o.code(rfcKey, 0)), verify.Reject, verify.ReasonReplayedCode)
+}
+
+type forgetful struct{ verify.Checker }
+
+func (f forgetful) Check(ctx context.Context, u *directory.User, code string, m verify.Marks) (verify.Finding, error) {
+	finding, err := f.Checker.Check(ctx, u, code, m)
+	finding.Claim.Key = ""
+	return finding, err
+}
+
 func TestWordAfterThePassword(t *testing.T) {
 	o := newOffice(t, nil)
 	state := ask(t, o.try(password+",sms"), "Sent by SMS …12: ")

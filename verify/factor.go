@@ -128,6 +128,8 @@ type Claim struct {
 	// somebody else makes, of which we know only that each is good once.
 	For      time.Duration
 	From, To []byte // To nil: the record is deleted
+	// Reusable: nothing is consumed. Only for what is not single-use by its nature, a second password.
+	Reusable bool
 }
 
 // Note keeps Value under Key for a while, for the factor's own later checks.

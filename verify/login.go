@@ -34,6 +34,7 @@ type login struct {
 	sent    string   // the factor by which a code was sent
 	failed  []string // factors by which none could be
 	device  string   // the device whose code matched
+	detail  string   // and what there is to say about it
 	opened  *opened  // the challenge this step ended with
 	// password is what stood beside a code that was split off
 	password secret.String

@@ -42,11 +42,13 @@ func readMark(r store.Reader, user, key string) (value uint64, ok bool, err erro
 func recordKey(user, key string) string { return "record/" + userKey(user) + "/" + key }
 
 // take is the compare-and-set that makes a code single-use: marks only ever grow, and a record changes only
-// from what it was found to be. A claim without a key takes nothing: it belongs to what is not single-use by its
-// nature, a static second password.
+// from what it was found to be.
 func take(tx store.Tx, user string, c Claim) error {
-	if c.Key == "" {
+	switch {
+	case c.Reusable:
 		return nil
+	case c.Key == "":
+		return fmt.Errorf("%w: the factor did not say what the code is to be known by", errUsed)
 	}
 	if c.From != nil {
 		held, err := tx.Get(recordKey(user, c.Key))

@@ -15,10 +15,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -249,8 +251,12 @@ func (h *Host) SSH(port, user string, answers Answers, options ...string) (out s
 	asked := filepath.Join(dir, "asked")
 	var script strings.Builder
 	fmt.Fprintf(&script, "#!/bin/sh\nprintf '%%s\\n' \"$1\" >>%s\ncase \"$1\" in\n", asked)
-	for prompt, answer := range answers {
-		fmt.Fprintf(&script, "*%q*) printf '%%s\\n' %s;;\n", prompt, quote(answer))
+	for _, prompt := range slices.SortedFunc(maps.Keys(answers), func(a, b string) int { return len(b) - len(a) }) {
+		answer := "printf '%s\\n' " + quote(answers[prompt])
+		if file, ok := strings.CutPrefix(answers[prompt], fromFile); ok {
+			answer = "cat " + quote(file)
+		}
+		fmt.Fprintf(&script, "*%q*) %s;;\n", prompt, answer)
 	}
 	script.WriteString("*) exit 1;;\nesac\n")
 	askpass := filepath.Join(dir, "askpass")
@@ -275,5 +281,10 @@ func (h *Host) SSH(port, user string, answers Answers, options ...string) (out s
 	}
 	return string(b), prompts, err
 }
+
+const fromFile = "from file\x00"
+
+// AnswerFrom is an answer that stands in a file only when it is asked for, such as a code that was sent.
+func AnswerFrom(file string) string { return fromFile + file }
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

@@ -53,7 +53,10 @@ func (k *Kept) Take(f verify.Finding) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.marks == nil {
-		k.marks, k.records = map[string]uint64{}, map[string][]byte{}
+		k.marks = map[string]uint64{}
+	}
+	if k.records == nil {
+		k.records = map[string][]byte{}
 	}
 	for _, n := range f.Notes {
 		k.marks[n.Key] = n.Value
@@ -62,6 +65,9 @@ func (k *Kept) Take(f verify.Finding) bool {
 		}
 	}
 	c := f.Claim
+	if c.Reusable || c.Key == "" {
+		return c.Reusable
+	}
 	if c.From != nil {
 		if !bytes.Equal(k.records[c.Key], c.From) {
 			return false

@@ -46,7 +46,7 @@ func (Factor) Check(_ context.Context, u *directory.User, typed string, _ verify
 	var finding verify.Finding
 	for _, d := range u.Devices {
 		if usable(d) && same(d.Secret.Reveal(), typed) {
-			finding = verify.Finding{Result: verify.Match, Device: d.Name}
+			finding = verify.Finding{Result: verify.Match, Device: d.Name, Claim: verify.Claim{Reusable: true}}
 		}
 	}
 	return finding, nil

@@ -3,10 +3,37 @@ package verify
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"tandem/directory"
 	"tandem/store"
 )
+
+// Unlock empties the throttle of the user of that name, so that the next attempt is looked at again.
+// It returns the directory's name for the user, and until when attempts from a source that has not
+// logged in lately would have been refused (zero if they were not).
+func (c *Core) Unlock(ctx context.Context, name string) (account string, until time.Time, err error) {
+	setup, release := c.acquire()
+	defer release()
+	user, err := setup.account(ctx, name)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	unlock, err := c.locks.lock(ctx, user.ID)
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("wait for the attempts of %q: %w", name, err)
+	}
+	defer unlock()
+	err = c.store.Update(ctx, func(tx store.Tx) error {
+		var err error
+		until, err = setup.Throttle.reset(tx, user.ID, c.now())
+		return err
+	})
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("empty the throttle of %q: %w", name, err)
+	}
+	return user.Name, until, nil
+}
 
 // Record reads what is kept under key for the user of that name, nil if nothing is: for what an admin gives
 // a user, such as recovery codes. account is the directory's name for the user.
