@@ -45,9 +45,14 @@ func (c *conversation) run(ctx context.Context) error {
 		}
 		defer release()
 	}
-	mode, ok := c.door.Core.Asks(c.policy())
-	if !ok {
-		return c.refuse(fmt.Errorf("there is no policy %q: correct policy= of the PAM service %q", c.policy(), c.hello.service))
+	asking, cancel := context.WithTimeout(ctx, min(stepTime, c.hello.timeout/5))
+	defer cancel()
+	mode, ok := c.door.Core.Asks(asking, c.attempt())
+	switch {
+	case !ok && c.hello.policy != "":
+		return c.refuse(fmt.Errorf("there is no policy %q, or its rule does not hold: correct policy= of the PAM service %q", c.hello.policy, c.hello.service))
+	case !ok:
+		return c.refuse(fmt.Errorf("no policy holds for the PAM service %q: add one called default, or one whose rule does", c.hello.service))
 	}
 	err := c.login(ctx, mode)
 	switch {
@@ -131,7 +136,7 @@ func (c *conversation) firstStep(ctx context.Context, a *verify.Attempt) (verify
 func (c *conversation) attempt() verify.Attempt {
 	a := verify.Attempt{
 		Door: "pam", Client: c.door.client(), NAS: "pam:" + c.hello.tty,
-		Service: c.hello.service, User: c.hello.user, Policy: c.policy(),
+		Service: c.hello.service, User: c.hello.user, Policy: c.hello.policy,
 	}
 	if c.hello.tty == "" {
 		a.NAS = "pam:process " + strconv.Itoa(int(c.peer.pid))
@@ -140,13 +145,6 @@ func (c *conversation) attempt() verify.Attempt {
 		a.Source = c.hello.rhost
 	}
 	return a
-}
-
-func (c *conversation) policy() string {
-	if c.hello.policy == "" {
-		return "default"
-	}
-	return c.hello.policy
 }
 
 // step has the core decide, and holds back what must not leave too early. The core gets its time even if
@@ -162,8 +160,15 @@ func (c *conversation) step(ctx context.Context, decide func(context.Context) ve
 	return v
 }
 
-// conclude sends a final verdict.
+// conclude sends a final verdict, after what the session may know of how it came about.
 func (c *conversation) conclude(v verify.Verdict) error {
+	if v.Outcome == verify.Accept {
+		for _, e := range []string{"TANDEM_LEVEL=" + strconv.Itoa(v.Level), "TANDEM_FACTOR=" + v.Factor} {
+			if err := c.send(framePutEnvironment, []byte(e)); err != nil {
+				return err
+			}
+		}
+	}
 	if v.Outcome == verify.Reject && v.Message != "" && !c.hello.silent() {
 		if err := c.send(frameErrorText, []byte(v.Message)); err != nil {
 			return err

@@ -22,9 +22,9 @@ type Core interface {
 	Start(ctx context.Context, a verify.Attempt) verify.Verdict
 	// Resume goes on with the login whose challenge carried state.
 	Resume(ctx context.Context, state []byte, a verify.Attempt) verify.Verdict
-	// Asks says in which form the policy of that name wants password and code; ok is false if there
-	// is no such policy.
-	Asks(policyName string) (mode policy.Mode, ok bool)
+	// Asks says in which form the policy that holds for a wants password and code; ok is false if none
+	// holds.
+	Asks(ctx context.Context, a verify.Attempt) (mode policy.Mode, ok bool)
 }
 
 // A Door has conversations with PAM modules.

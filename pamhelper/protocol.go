@@ -27,12 +27,13 @@ const (
 	frameAnswer            frameType = 0x02
 	frameConversationError frameType = 0x03
 
-	framePrompt     frameType = 0x81 // what is typed is not shown
-	framePromptEcho frameType = 0x82
-	frameErrorText  frameType = 0x84
-	frameSetAuthtok frameType = 0x85
-	frameSyslog     frameType = 0x88
-	frameResult     frameType = 0x89
+	framePrompt         frameType = 0x81 // what is typed is not shown
+	framePromptEcho     frameType = 0x82
+	frameErrorText      frameType = 0x84
+	frameSetAuthtok     frameType = 0x85
+	framePutEnvironment frameType = 0x86
+	frameSyslog         frameType = 0x88
+	frameResult         frameType = 0x89
 )
 
 const (

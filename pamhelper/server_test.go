@@ -36,8 +36,8 @@ type fakeCore struct {
 	attempts []verify.Attempt
 }
 
-func (f *fakeCore) Asks(name string) (policy.Mode, bool) {
-	return f.mode, name == "default"
+func (f *fakeCore) Asks(_ context.Context, a verify.Attempt) (policy.Mode, bool) {
+	return f.mode, a.Policy == ""
 }
 
 func (f *fakeCore) Start(ctx context.Context, a verify.Attempt) verify.Verdict {
@@ -53,7 +53,7 @@ func (f *fakeCore) Resume(ctx context.Context, _ []byte, a verify.Attempt) verif
 	case !ok:
 		return v
 	case a.Secret.Reveal() == "123456":
-		return verify.Verdict{Outcome: verify.Accept}
+		return verify.Verdict{Outcome: verify.Accept, Level: 2, Factor: "totp"}
 	}
 	return verify.Verdict{Message: "No.", Hold: true}
 }
@@ -544,6 +544,8 @@ func TestConverseOnASocketPair(t *testing.T) {
 	c.say(frameHello, goodHello("user=alice"))
 	c.hear(framePromptEcho, "Code: ")
 	c.say(frameAnswer, "123456")
+	c.hear(framePutEnvironment, "TANDEM_LEVEL=2")
+	c.hear(framePutEnvironment, "TANDEM_FACTOR=totp")
 	c.hearResult(pamSuccess)
 	if err := <-ended; err != nil {
 		t.Fatal(err)

@@ -40,6 +40,7 @@ func newAttempt(p *radius.Packet, c *Client, peer netip.Addr) (a verify.Attempt,
 		Source:  source(p),
 		User:    c.Charset.decode(rfc2865.UserName_GetString(p)),
 		Policy:  c.Policy,
+		Level:   c.Level,
 	}
 	hidden, ok := p.Lookup(rfc2865.UserPassword_Type)
 	if !ok {

@@ -18,14 +18,19 @@ func (c Charset) decode(s string) string {
 	return string(runes)
 }
 
-// encode turns UTF-8 into what the client reads, with "?" for what it lacks.
+// encode turns UTF-8 into what the client reads: "..." for the ellipsis of masked addresses, and "?" for what else
+// it lacks.
 func (c Charset) encode(s string) []byte {
 	if c != Latin1 {
 		return []byte(s)
 	}
 	var out []byte
 	for _, r := range s {
-		if r > unicode.MaxLatin1 {
+		switch {
+		case r == '…':
+			out = append(out, "..."...)
+			continue
+		case r > unicode.MaxLatin1:
 			r = '?'
 		}
 		out = append(out, byte(r))

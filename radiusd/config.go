@@ -98,8 +98,10 @@ type Client struct {
 	// LimitProxyState drops requests that carry Proxy-State but no Message-Authenticator: that
 	// attack needs the first to do without the second.
 	LimitProxyState bool
-	// Policy names the core's policy for this client.
+	// Policy names the core's policy for this client; empty: the core chooses one by its rules.
 	Policy string
+	// Level is what its users have to reach at least; 0: nothing.
+	Level int
 	// Charset is how the client encodes text.
 	Charset Charset
 	// RejectWhenUnavailable answers with a reject when nobody can decide, instead of silence that

@@ -33,8 +33,10 @@ type Attempt struct {
 	// that only the second factor is asked for. With an empty Secret a challenge asks for it; else Secret
 	// is the code.
 	FirstFactorDone bool
-	// Policy names the policy that holds for the client.
+	// Policy names the policy that holds for the client; empty: the first one whose rule holds for this login.
 	Policy string
+	// Level is what the client demands; the policy may demand more. 0: nothing.
+	Level int
 	// Explain, if not nil, is told each decision as it falls, without secrets. For admins only.
 	Explain func(Decision)
 }
@@ -96,10 +98,24 @@ type Verdict struct {
 	// Password is, after an Accept for which a code was split off what was typed, the password that stood
 	// beside it: for a front door that hands it on to who else needs it.
 	Password secret.String
+	// Level is, after an Accept, what the factors that were shown are worth; Factor names the second one, if
+	// there was one.
+	Level  int
+	Factor string
+	// Attributes are, after an Accept, what the policy gives the client to know.
+	Attributes []Attribute
 	// Reason says why, for logs, audit and admins. It never goes to the user or onto the wire.
 	Reason Reason
 	// AttemptID is Attempt.ID, or the one the core made up.
 	AttemptID string
+}
+
+// Attribute is something that the client is told about a user who was let in.
+type Attribute struct {
+	// Name is the front door's, such as "Framed-IP-Address".
+	Name string `json:"name"`
+	// Value is text, in the form that Name asks for.
+	Value string `json:"value"`
 }
 
 // Reason is why an attempt ended as it did, in one word for the audit and its reports.
@@ -128,6 +144,10 @@ const (
 	ReasonClockBehind  Reason = "clock-behind"
 	ReasonResync       Reason = "resync-started"
 	ReasonThrottled    Reason = "throttled"
+	// ReasonLevel: the first factor alone, because it is worth what is demanded.
+	ReasonLevel Reason = "ok-level"
+	// ReasonNotInGroup: the policy lets in members of some groups only.
+	ReasonNotInGroup Reason = "not-in-group"
 	// ReasonExempt: the first factor alone, because the policy, or the user's group or entry, says so.
 	ReasonExempt Reason = "ok-exempt"
 	// ReasonSendFailed: the password was right, and no code could be sent.

@@ -99,7 +99,9 @@ func (l *login) openChallenge(ctx context.Context, c commit, s openSession) endi
 
 // resume takes the answer to the challenge of that state.
 func (l *login) resume(ctx context.Context, state []byte) ending {
-	l.policy = l.setup.Policies[l.Policy] // until the challenge says which it was opened under
+	if l.Policy != "" {
+		l.policy = l.setup.Policies[l.Policy] // until the challenge says which it was opened under
+	}
 	if e, ok := l.checkInput(); !ok {
 		return e
 	}
@@ -117,7 +119,7 @@ func (l *login) resume(ctx context.Context, state []byte) ending {
 		l.explain("challenge", "it was opened by client %q, NAS %q", session.Client, session.NAS)
 		return rejectFor(ReasonForeignState, fmt.Errorf("opened by client %q, NAS %q", session.Client, session.NAS))
 	}
-	if !l.choosePolicy(session.Policy) {
+	if !l.policyNamed(session.Policy) {
 		return reject(ReasonNoPolicy)
 	}
 	e, found := l.findUser(ctx)
@@ -134,6 +136,7 @@ func (l *login) resume(ctx context.Context, state []byte) ending {
 		return l.turnedAway(err)
 	}
 	defer unlock()
+	l.level = l.policy.FirstLevel
 
 	if session.Doomed != "" {
 		return l.refuse(ctx, key, session, commit{}, reject(session.Doomed))
@@ -192,7 +195,7 @@ func (l *login) noCodeTyped(ctx context.Context, key string, s openSession) (e e
 	case again:
 		return l.resend(ctx, c, s, sender), true
 	default:
-		return l.offerMenu(ctx, c, s, l.policy.Texts.BadChoice), true
+		return l.offerMenu(ctx, c, s, l.texts().BadChoice), true
 	}
 }
 
@@ -203,7 +206,7 @@ func (l *login) fitsCode(answer string) bool {
 
 // offerMenu lets the user choose between the factors of s.Menu.
 func (l *login) offerMenu(ctx context.Context, c commit, s openSession, notice string) ending {
-	s.text = notice + strings.ReplaceAll(l.policy.Texts.Menu, "{menu}", l.menu(s.Menu))
+	s.text = notice + strings.ReplaceAll(l.texts().Menu, "{menu}", l.menu(s.Menu))
 	l.explain("choice", "the user is asked for one of %s", strings.Join(s.Menu, ", "))
 	return l.openChallenge(ctx, c, s)
 }

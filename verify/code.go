@@ -163,7 +163,8 @@ func (l *login) ask(ctx context.Context, f Factor, code string) (Finding, error)
 	}
 	l.explain("code", "%s", text)
 	if finding.Result == Match {
-		l.device, l.detail = finding.Device, finding.Detail
+		l.device, l.detail, l.second = finding.Device, finding.Detail, f.Name()
+		l.level = max(l.level, l.setup.level(f.Name()))
 	}
 	return finding, nil
 }

@@ -55,6 +55,9 @@ func (l *login) write(ctx context.Context, c commit) error {
 			l.setup.Throttle.succeed(tx, l.user.ID, l.place(), now)
 		}
 		if c.claim != nil {
+			if err := remembered(tx, *c.claim, now); err != nil {
+				return err
+			}
 			if err := take(tx, l.user.ID, *c.claim); err != nil {
 				return err
 			}
@@ -76,9 +79,14 @@ func (l *login) write(ctx context.Context, c commit) error {
 
 // accept commits everything that a yes rests on. Only after that is it a yes.
 func (l *login) accept(ctx context.Context, r Reason, c commit) ending {
+	var err error
+	if l.attributes, err = l.reply(); err != nil {
+		l.explain("reply", "%v", err)
+		return rejectFor(ReasonNoPolicy, err)
+	}
 	c.success = true
 	c.proven = r != ReasonNoDeviceAllowed // there, nobody has proven anything to us
-	err := l.write(ctx, c)
+	err = l.write(ctx, c)
 	switch {
 	case err == nil:
 		l.explain("claim", "recorded on stable storage: accepted")
@@ -92,6 +100,9 @@ func (l *login) accept(ctx context.Context, r Reason, c commit) ending {
 	case errors.Is(err, errThrottled):
 		l.explain("claim", "%v", err)
 		return reject(ReasonThrottled)
+	case errors.Is(err, errRestored):
+		l.explain("claim", "%v", err)
+		return rejectFor(ReasonRestored, err)
 	}
 	l.explain("claim", "the store did not take it, so nobody is let in: %v", err)
 	return unavailable(ReasonStoreDown, err)

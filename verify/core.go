@@ -28,7 +28,22 @@ type Setup struct {
 	When map[string]*rule.Rule
 	// Policies by name.
 	Policies map[string]*policy.Policy
+	// Order has those policies that are chosen by their rules, in that order: the first one that holds is taken.
+	Order []*policy.Policy
+	// Levels are what factors are worth, by name; those that are not there, DefaultLevel.
+	Levels   map[string]int
 	Throttle Throttle
+}
+
+// DefaultLevel is what a second factor is worth.
+const DefaultLevel = 2
+
+// level is what a factor is worth.
+func (s *Setup) level(factor string) int {
+	if l, ok := s.Levels[factor]; ok {
+		return l
+	}
+	return DefaultLevel
 }
 
 // checker finds who checks passwords under that name; none is the directory.
@@ -179,16 +194,21 @@ func (c *Core) Ready(ctx context.Context) error {
 	return nil
 }
 
-// Asks returns in which form the policy of that name wants password and code, for a front door that asks
-// the user itself.
-func (c *Core) Asks(name string) (m policy.Mode, ok bool) {
+// Asks returns in which form the policy that holds for a wants password and code, for a front door that asks
+// the user itself. ok is false if none holds.
+func (c *Core) Asks(ctx context.Context, a Attempt) (m policy.Mode, ok bool) {
 	s, release := c.acquire()
 	defer release()
-	p, ok := s.Policies[name]
-	if !ok {
+	l := &login{core: c, setup: s, Attempt: a}
+	l.Explain = nil
+	if a.Policy == "" && len(s.Order) > 1 && checkName(a.User) == nil {
+		// Who is not there, or cannot be looked up now, is asked as anybody else; Start says the rest.
+		l.user, _ = s.Directory.Lookup(ctx, a.User)
+	}
+	if !l.choosePolicy() {
 		return "", false
 	}
-	return p.Mode, true
+	return l.policy.Mode, true
 }
 
 // Start begins a login.
@@ -206,7 +226,7 @@ func (c *Core) Resume(ctx context.Context, state []byte, a Attempt) Verdict {
 // policy's words: for what a front door cannot turn into a Secret.
 func (c *Core) Refuse(ctx context.Context, a Attempt, r Reason) Verdict {
 	return c.step(ctx, a, "start", func(l *login, _ context.Context) ending {
-		l.choosePolicy(l.Policy)
+		l.choosePolicy()
 		return reject(r)
 	})
 }

@@ -191,12 +191,12 @@ func (l *login) begin(ctx context.Context, c commit, s openSession, f Factor) en
 		code, err := l.send(ctx, sender, secret.String{})
 		switch {
 		case err == nil:
-			s.code, s.text = code, notice+l.fill(l.policy.Texts.Sent, sender)
+			s.code, s.text = code, notice+l.fill(l.texts().Sent, sender)
 			l.explain("send", "%s: a code was sent", sender.Name())
 			l.sent = sender.Name()
 			return l.openChallenge(ctx, c, s)
 		case errors.Is(err, errSentLately):
-			s.text = notice + l.fill(l.policy.Texts.Already, sender)
+			s.text = notice + l.fill(l.texts().Already, sender)
 			l.explain("send", "%s: %v", sender.Name(), err)
 			return l.openChallenge(ctx, c, s)
 		case errors.Is(err, errTooManySends):
@@ -207,7 +207,7 @@ func (l *login) begin(ctx context.Context, c commit, s openSession, f Factor) en
 		}
 		l.core.log.Warn("a code could not be sent", "attempt", l.ID, "user", l.user.Name, "factor", sender.Name(), "err", err)
 		l.explain("send", "%v", err)
-		notice += l.fill(l.policy.Texts.SendFailed, sender)
+		notice += l.fill(l.texts().SendFailed, sender)
 		failures = append(failures, err)
 		l.failed = append(l.failed, sender.Name())
 	}
@@ -239,11 +239,11 @@ func (l *login) resend(ctx context.Context, c commit, s openSession, f Sender) e
 	code, err := l.send(ctx, f, s.code)
 	switch {
 	case err == nil:
-		s.code, s.text = code, l.fill(l.policy.Texts.Sent, f)
+		s.code, s.text = code, l.fill(l.texts().Sent, f)
 		l.sent = f.Name()
 		l.explain("send", "%s: sent again", f.Name())
 	case errors.Is(err, errSentLately):
-		s.text = l.fill(l.policy.Texts.TooSoon, f)
+		s.text = l.fill(l.texts().TooSoon, f)
 		l.explain("send", "%s: %v", f.Name(), err)
 	case errors.Is(err, errTooManySends):
 		return l.noCode(ctx, c, rejectFor(ReasonTooManySends, err))

@@ -439,7 +439,7 @@ func TestPreference(t *testing.T) {
 func TestNoDeviceButAnAddress(t *testing.T) {
 	o := newOffice(t, nil)
 	o.alice().Devices = nil
-	o.policy.NoDevice = policy.NoDevicePassword
+	o.policy.Second = policy.DemandIfEnrolled
 	ask(t, o.try(password), "Sent by SMS …12: ")
 	o.alice().Phone, o.alice().Mail = "", ""
 	want(t, o.try(password), verify.Accept, verify.ReasonPasswordOnly)

@@ -185,7 +185,7 @@ func newBench(t testing.TB) *bench {
 		passwords: map[string]string{"id-alice": password},
 	}
 	b.policy = &policy.Policy{
-		Name: "default", Mode: policy.Append, NoDevice: policy.NoDeviceReject, Tries: 1, LoginTimeout: 2 * time.Minute,
+		Name: "default", Mode: policy.Append, Second: policy.DemandRequired, Tries: 1, LoginTimeout: 2 * time.Minute,
 		Texts: policy.Texts{Prompt: "Code: ", Retry: "Again: ", Reject: "No."},
 	}
 	settings := oath.Settings{Digits: 6, Algorithm: "SHA1"}
@@ -195,7 +195,7 @@ func newBench(t testing.TB) *bench {
 			totp.New(totp.Config{Settings: settings, Period: 30, Range: 1}, c.Now),
 			hotp.New(hotp.Config{Settings: settings, LookAhead: 10, ResyncWindow: 100}),
 		},
-		Policies: map[string]*policy.Policy{"default": b.policy},
+		Policies: map[string]*policy.Policy{"default": b.policy}, Order: []*policy.Policy{b.policy},
 		Throttle: verify.Throttle{SourceBurst: 5, SourceRefill: 5 * time.Minute, UserBurst: 25, UserRefill: 15 * time.Minute, RememberSources: 720 * time.Hour},
 	}
 	b.core = b.node()

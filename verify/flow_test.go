@@ -174,7 +174,7 @@ func TestNoDevice(t *testing.T) {
 		b.policy.Mode = mode
 		want(t, b.try(password), verify.Reject, verify.ReasonNoDevice)
 	}
-	b.policy.NoDevice = policy.NoDevicePassword
+	b.policy.Second = policy.DemandIfEnrolled
 	for _, mode := range []policy.Mode{policy.Append, policy.Challenge, policy.Auto} {
 		b.policy.Mode = mode
 		want(t, b.try("wrong"), verify.Reject, verify.ReasonWrongPassword)
@@ -318,7 +318,7 @@ func TestFirstFactorDone(t *testing.T) {
 
 	b.alice().Devices = nil
 	want(t, b.core.Start(t.Context(), done("alice", "x")), verify.Reject, verify.ReasonNoDevice)
-	b.policy.NoDevice = policy.NoDevicePassword
+	b.policy.Second = policy.DemandIfEnrolled
 	want(t, b.core.Start(t.Context(), done("alice", "")), verify.Accept, verify.ReasonNoDeviceAllowed)
 }
 
@@ -355,10 +355,10 @@ func TestFirstFactorBesideTheDirectory(t *testing.T) {
 	if b.people.binds != 0 {
 		t.Fatal("the directory was asked")
 	}
-	if m, ok := b.core.Asks("default"); m != policy.Append || !ok {
+	if m, ok := b.core.Asks(t.Context(), verify.Attempt{Policy: "default"}); m != policy.Append || !ok {
 		t.Fatalf("Asks = %q, %v", m, ok)
 	}
-	if _, ok := b.core.Asks("none"); ok {
+	if _, ok := b.core.Asks(t.Context(), verify.Attempt{Policy: "none"}); ok {
 		t.Fatal("a policy that is not there")
 	}
 }

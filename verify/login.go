@@ -27,15 +27,20 @@ type login struct {
 	core  *Core
 	setup *Setup
 
-	policy  *policy.Policy
-	user    *directory.User
-	factors []Factor // those that the policy lets count
-	tried   []string // factors a code was tried against
-	sent    string   // the factor by which a code was sent
-	failed  []string // factors by which none could be
-	device  string   // the device whose code matched
-	detail  string   // and what there is to say about it
-	opened  *opened  // the challenge this step ended with
+	policy     *policy.Policy
+	user       *directory.User
+	factors    []Factor    // those that the policy lets count
+	tried      []string    // factors a code was tried against
+	sent       string      // the factor by which a code was sent
+	failed     []string    // factors by which none could be
+	device     string      // the device whose code matched
+	detail     string      // and what there is to say about it
+	opened     *opened     // the challenge this step ended with
+	level      int         // what was shown is worth
+	attributes []Attribute // for the client, once the user is in
+	// brokenRule: a policy's rule could not be evaluated.
+	brokenRule bool
+	second     string // the second factor that was shown
 	// password is what stood beside a code that was split off
 	password secret.String
 }
@@ -57,13 +62,10 @@ func rejectFor(r Reason, detail error) ending { return ending{outcome: Reject, r
 // verdict puts an ending into the words of the policy.
 func (l *login) verdict(e ending) Verdict {
 	v := Verdict{Outcome: e.outcome, Reason: e.reason, AttemptID: l.ID}
-	texts := policy.Texts{Reject: policy.DefaultReject}
-	if l.policy != nil {
-		texts = l.policy.Texts
-	}
+	texts := l.texts()
 	switch e.outcome {
 	case Accept:
-		v.Password = l.password
+		v.Password, v.Level, v.Factor, v.Attributes = l.password, l.level, l.second, l.attributes
 	case Challenge:
 		v.State, v.Lifetime = l.opened.state, int(l.policy.LoginTimeout/time.Second)
 		v.Message, v.Echo, v.Plain = l.opened.text, l.opened.menu, l.opened.text == ""
@@ -81,6 +83,18 @@ func (l *login) verdict(e ending) Verdict {
 	return v
 }
 
+// texts are what the user reads, in their language as far as it is known.
+func (l *login) texts() policy.Texts {
+	if l.policy == nil {
+		return policy.DefaultTexts()
+	}
+	var wanted []string
+	if l.user != nil && l.policy.LanguageAttribute != "" {
+		wanted = l.user.Attributes[l.policy.LanguageAttribute]
+	}
+	return l.policy.TextsIn(wanted...)
+}
+
 func (l *login) explain(step, format string, args ...any) {
 	if l.Explain != nil {
 		l.Explain(Decision{Step: step, Text: fmt.Sprintf(format, args...)})
@@ -89,14 +103,22 @@ func (l *login) explain(step, format string, args ...any) {
 
 // start takes the first words of a user.
 func (l *login) start(ctx context.Context) ending {
-	if !l.choosePolicy(l.Policy) {
+	if l.Policy != "" && !l.policyNamed(l.Policy) {
 		return reject(ReasonNoPolicy)
 	}
 	if e, ok := l.checkInput(); !ok {
+		l.policy = l.setup.Policies[l.Policy]
 		return e
 	}
-	if e, ok := l.findUser(ctx); !ok {
+	e, found := l.findUser(ctx)
+	if !l.choosePolicy() {
+		return reject(ReasonNoPolicy)
+	}
+	if !found {
 		return l.hide(ctx, e)
+	}
+	if !l.allowedIn() {
+		return l.hide(ctx, reject(ReasonNotInGroup))
 	}
 	unlock, err := l.core.locks.lock(ctx, l.user.ID)
 	if err != nil {
@@ -107,11 +129,12 @@ func (l *login) start(ctx context.Context) ending {
 		return l.hide(ctx, e)
 	}
 
-	if l.demand() == policy.DemandOff && (l.FirstFactorDone || l.policy.Mode != policy.CodeOnly) {
+	l.level = l.policy.FirstLevel
+	if enough, r := l.firstFactorIsEnough(); enough && (l.FirstFactorDone || l.policy.Mode != policy.CodeOnly) {
 		if l.FirstFactorDone {
-			return l.accept(ctx, ReasonExempt, commit{})
+			return l.accept(ctx, r, commit{})
 		}
-		return l.hide(ctx, l.passwordAlone(ctx, ReasonExempt))
+		return l.hide(ctx, l.passwordAlone(ctx, r))
 	}
 	servable, err := l.servable(ctx)
 	if err != nil {
@@ -194,15 +217,67 @@ func checkName(name string) error {
 	return nil
 }
 
-func (l *login) choosePolicy(name string) bool {
+// policyNamed takes the policy of that name.
+func (l *login) policyNamed(name string) bool {
 	p, ok := l.setup.Policies[name]
 	if !ok {
 		l.explain("policy", "there is no policy %q", name)
 		return false
 	}
 	l.policy = p
-	l.explain("policy", "%s: mode %s", p.Name, p.Mode)
 	return true
+}
+
+// choosePolicy takes the policy that the front door names, or else the first one whose rule holds. A rule that cannot
+// be evaluated ends the search: the policies after it may ask for less.
+func (l *login) choosePolicy() bool {
+	if l.Policy != "" {
+		if !l.policyNamed(l.Policy) || !l.policyHolds(l.policy) {
+			l.policy = nil
+			return false
+		}
+		l.explain("policy", "%s, which the client names: mode %s", l.policy.Name, l.policy.Mode)
+		return true
+	}
+	for _, p := range l.setup.Order {
+		l.policy = p // whose texts a reject has
+		if l.policyHolds(p) {
+			l.explain("policy", "%s: mode %s", p.Name, p.Mode)
+			return true
+		}
+		if l.brokenRule {
+			return false
+		}
+	}
+	l.policy = nil
+	l.explain("policy", "none holds for this login")
+	return false
+}
+
+func (l *login) policyHolds(p *policy.Policy) bool {
+	if p.When == nil {
+		return true
+	}
+	ok, err := p.When.Match(l.env())
+	if err != nil {
+		l.brokenRule = true
+		l.core.log.Error("a policy's rule could not be evaluated: the attempt is rejected", "attempt", l.ID, "policy", p.Name, "err", err)
+		l.explain("policy", "%s: its rule: %v", p.Name, err)
+		return false
+	}
+	if !ok {
+		l.explain("policy", "%s does not hold: %s", p.Name, p.When)
+	}
+	return ok
+}
+
+// allowedIn reports whether the policy lets in members of the user's groups.
+func (l *login) allowedIn() bool {
+	if len(l.policy.AllowedGroups) == 0 || l.memberOf(l.policy.AllowedGroups) {
+		return true
+	}
+	l.explain("groups", "the user is in none of %s", strings.Join(l.policy.AllowedGroups, ", "))
+	return false
 }
 
 // findUser turns the name as typed into the directory's entry. From here on only the entry's
@@ -412,7 +487,7 @@ func (l *login) passwordAlone(ctx context.Context, r Reason) ending {
 // withoutDevice ends the step of a user for whom no device is written down, where the policy lets that pass.
 func (l *login) withoutDevice(ctx context.Context) (e ending, ok bool) {
 	switch {
-	case l.user.HasDevices() || l.policy.NoDevice != policy.NoDevicePassword:
+	case l.user.HasDevices() || l.demand() != policy.DemandIfEnrolled:
 		return ending{}, false
 	case l.FirstFactorDone:
 		l.explain("devices", "the user has no device, and the policy lets that pass")

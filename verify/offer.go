@@ -24,10 +24,11 @@ func (l *login) allowed() []Factor {
 			}
 		}
 	}
-	if l.factors = all; len(l.setup.When) == 0 {
+	demanded := l.demandedLevel()
+	if l.factors = all; len(l.setup.When) == 0 && demanded == 0 {
 		return all
 	}
-	l.factors = slices.DeleteFunc(slices.Clone(all), func(f Factor) bool { return !l.holds(f) })
+	l.factors = slices.DeleteFunc(slices.Clone(all), func(f Factor) bool { return l.setup.level(f.Name()) < demanded || !l.holds(f) })
 	return l.factors
 }
 
@@ -49,12 +50,15 @@ func (l *login) holds(f Factor) bool {
 	return ok
 }
 
-// env is what rules can see of this login.
+// env is what rules can see of this login. Of a user who does not exist they see the name as it was typed.
 func (l *login) env() rule.Env {
-	return rule.Env{
-		User: l.user.Name, Groups: l.user.Groups, Attributes: l.user.Attributes,
-		Client: l.Client, NAS: l.Station, Service: l.Service, Via: l.Door, Source: l.Source, Time: l.core.now(),
+	e := rule.Env{
+		User: l.User, Client: l.Client, NAS: l.Station, Service: l.Service, Via: l.Door, Source: l.Source, Time: l.core.now(),
 	}
+	if l.user != nil {
+		e.User, e.Groups, e.Attributes = l.user.Name, l.user.Groups, l.user.Attributes
+	}
+	return e
 }
 
 // factor finds a factor by its name, or returns nil.
@@ -138,28 +142,6 @@ func (l *login) preference() (p preference) {
 		}
 	}
 	return p
-}
-
-// demand says whether this user is asked for a second factor: the user's attribute comes first, then the groups, then
-// the policy for everybody.
-func (l *login) demand() policy.Demand {
-	member := func(groups []string) bool {
-		return slices.ContainsFunc(groups, func(g string) bool {
-			return slices.ContainsFunc(l.user.Groups, func(of string) bool { return strings.EqualFold(g, of) })
-		})
-	}
-	switch said := l.preference().demand; {
-	case said != "":
-		l.explain("second factor", "%s, by the user's attribute %s", said, l.policy.FactorAttribute)
-		return said
-	case member(l.policy.EnforcedGroups):
-		l.explain("second factor", "required, by group")
-		return policy.DemandRequired
-	case member(l.policy.ExemptGroups):
-		l.explain("second factor", "off, by group")
-		return policy.DemandOff
-	}
-	return l.policy.Second
 }
 
 // named finds the choice that the user means by a word: its name or its label.

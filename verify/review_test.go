@@ -55,7 +55,7 @@ func TestRow31_TheNumberOfQuestionsTellsNothing(t *testing.T) {
 	}
 	t.Run("accounts without a second factor do not stand out", func(t *testing.T) {
 		b := newBench(t)
-		b.policy.Mode, b.policy.HideFirstFactor, b.policy.NoDevice = policy.Challenge, true, policy.NoDevicePassword
+		b.policy.Mode, b.policy.HideFirstFactor, b.policy.Second = policy.Challenge, true, policy.DemandIfEnrolled
 		b.people.users["bob"] = &directory.User{ID: "id-bob", Name: "bob"}
 		b.people.passwords["id-bob"] = password
 		if got, want := b.conversation("bob", "wrong", false), b.conversation("alice", "wrong", false); got != want {
@@ -232,7 +232,7 @@ func TestKeysOfOddIdentifiersDoNotMeet(t *testing.T) {
 func TestRow28_NothingAskedProvesNothing(t *testing.T) {
 	b := newBench(t)
 	b.alice().Devices = nil
-	b.policy.NoDevice = policy.NoDevicePassword
+	b.policy.Second = policy.DemandIfEnrolled
 	looked := 0
 	for range 20 {
 		for range 4 {

@@ -166,7 +166,7 @@ func TestRow16_OneUserOneKeyHoweverTheNameIsTyped(t *testing.T) {
 
 func TestRow17_FailedLookupIsNotAUserWithoutDevices(t *testing.T) {
 	b := newBench(t)
-	b.policy.NoDevice = policy.NoDevicePassword
+	b.policy.Second = policy.DemandIfEnrolled
 	b.people.lookupErr = errDown
 	for _, mode := range policy.Modes {
 		b.policy.Mode = mode
@@ -205,7 +205,7 @@ func TestRow21_StateIsNeverReadFromTheDirectory(t *testing.T) {
 
 func TestRow22_OnlyBrokenDevicesIsNotNoDevice(t *testing.T) {
 	b := newBench(t)
-	b.policy.NoDevice = policy.NoDevicePassword
+	b.policy.Second = policy.DemandIfEnrolled
 	b.alice().Devices, b.alice().Skipped = nil, []directory.Problem{{Device: "phone", Why: "bad base32"}}
 	for _, mode := range []policy.Mode{policy.Append, policy.Challenge, policy.Auto} {
 		b.policy.Mode = mode
@@ -461,7 +461,7 @@ func TestRow31_RejectsTellNothing(t *testing.T) {
 		if v.Outcome != verify.Reject || !v.Hold || v.State != nil || v.Lifetime != 0 {
 			t.Errorf("%s: %+v", name, v)
 		}
-		if v.Message != "No." && v.Message != policy.DefaultReject {
+		if v.Message != "No." && v.Message != policy.DefaultTexts().Reject {
 			t.Errorf("%s has a text of its own: %q", name, v.Message)
 		}
 	}

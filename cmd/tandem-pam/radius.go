@@ -27,8 +27,8 @@ const (
 	maxSecret = 128
 )
 
-// Asks implements pamhelper.Core: every policy name means the servers'.
-func (c *remoteCore) Asks(string) (policy.Mode, bool) {
+// Asks implements pamhelper.Core: the servers choose the policy.
+func (c *remoteCore) Asks(context.Context, verify.Attempt) (policy.Mode, bool) {
 	if c.remote.Asks == "code" {
 		return policy.CodeOnly, true
 	}
@@ -67,7 +67,7 @@ func (c *remoteCore) Resume(ctx context.Context, state []byte, a verify.Attempt)
 func (c *remoteCore) exchange(ctx context.Context, servers []string, state []byte, a verify.Attempt) verify.Verdict {
 	// What cannot be asked is a no, and not a server out of reach: the user chooses what is typed.
 	if n := len(a.Secret.Reveal()); n == 0 || n > maxSecret || a.User == "" || len(a.User) > maxUser {
-		return verify.Verdict{Outcome: verify.Reject, Hold: true, Message: policy.DefaultReject, Reason: verify.ReasonBadSecret}
+		return verify.Verdict{Outcome: verify.Reject, Hold: true, Message: policy.DefaultTexts().Reject, Reason: verify.ReasonBadSecret}
 	}
 	request := radiusclient.Request{
 		User: a.User, Password: a.Secret, State: state, NASIdentifier: c.NASIdentifier, CallingStation: a.Source[:min(len(a.Source), maxUser)],
@@ -83,7 +83,7 @@ func (c *remoteCore) exchange(ctx context.Context, servers []string, state []byt
 		failures = errors.Join(failures, err)
 	}
 	logger().Error(fmt.Sprintf("%v could not decide", &c.remote), "err", failures)
-	return verify.Verdict{Outcome: verify.Unavailable, Message: policy.DefaultReject, Hold: true}
+	return verify.Verdict{Outcome: verify.Unavailable, Message: policy.DefaultTexts().Reject, Hold: true}
 }
 
 // ask asks one server, and leaves as much time as it takes itself to each of those that are left.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"tandem/internal/admin"
 	"tandem/internal/compose"
 	"tandem/internal/config"
+	"tandem/store"
 )
 
 type checkCmd struct {
@@ -150,12 +152,16 @@ func (k *checking) folder(what, file string) {
 	k.ok(what, "%s", file)
 }
 
-// daemonAndState asks the running daemon, which owns the state file; or opens the file if none runs.
+// daemonAndState asks the running daemon, and looks at the state, which need not stop it.
 func (k *checking) daemonAndState(ctx context.Context, cfg *config.Config) {
+	k.daemon(cfg)
+	k.state(ctx, cfg.Store)
+}
+
+func (k *checking) daemon(cfg *config.Config) {
 	client, err := admin.Dial(cfg.Admin.Socket)
 	if err != nil {
 		k.warn("daemon", "%v", err)
-		k.state(ctx, cfg.Store)
 		return
 	}
 	defer func() { _ = client.Close() }()
@@ -167,23 +173,28 @@ func (k *checking) daemonAndState(ctx context.Context, cfg *config.Config) {
 		k.fail("daemon", fmt.Errorf("tandemd %s runs (pid %d), but cannot decide: %s", reply.Status.Version, reply.Status.PID, reply.Status.Ready))
 	default:
 		k.ok("daemon", "tandemd %s runs (pid %d, since %s) and can decide", reply.Status.Version, reply.Status.PID, reply.Status.Started.Local().Format(time.DateTime))
-		k.ok("state", "in the daemon's hands")
 	}
 }
 
-// state opens what the daemon would. A state file that is not there yet is not made.
+// state reads the whole state, and changes nothing: one that is not there yet is not made, an older one not migrated.
 func (k *checking) state(ctx context.Context, c config.Store) {
-	if _, err := os.Stat(c.File); c.Type == "bolt" && errors.Is(err, os.ErrNotExist) {
-		k.folder("state", c.File)
-		return
-	}
-	s, err := compose.Store(ctx, c, slog.New(slog.DiscardHandler))
-	if err == nil {
-		err = errors.Join(s.Check(ctx), s.Close())
-	}
+	at := compose.Place(c, slog.New(slog.DiscardHandler))
+	s, err := statusOf(ctx, c, at)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && c.Type == "bolt":
+		k.folder("state", c.File)
+	case errors.Is(err, fs.ErrNotExist):
+		k.ok("state", "%s is empty: tandemd begins a state when it starts", at)
 	case err != nil:
 		k.fail("state", err)
+	case s.MovedTo != "":
+		k.fail("state", fmt.Errorf("%s: %w, to %s: set [store] to that", at, store.ErrMoved, s.MovedTo))
+	case s.FilledFrom != "":
+		k.fail("state", fmt.Errorf("%s: %w: run the command that fills it from %s again", at, store.ErrPartial, s.FilledFrom))
+	case len(s.alarms()) > 0:
+		k.fail("state", fmt.Errorf("%s: alarm %s: etcd takes no writes, so nobody is let in (docs/cluster.md)", at, strings.Join(s.alarms(), ", ")))
+	case s.Restored != nil && s.Restored.Pending:
+		k.warn("state", "%s went back in time (%s): %s", at, s.Restored.Why, store.RestoredRemedy)
 	case c.Type == "bolt":
 		k.ok("state", "%s is whole", c.File)
 	default:

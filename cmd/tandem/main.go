@@ -1,5 +1,5 @@
 // Command tandem is the admin's side of Tandem: it checks the configuration, tries a login, unlocks a
-// user, makes recovery codes and password hashes.
+// user, makes recovery codes and password hashes, and looks after the state.
 package main
 
 import (
@@ -39,6 +39,7 @@ type cli struct {
 	Unlock   unlockCmd   `cmd:"" help:"Let a user who failed too often try again at once."`
 	Recovery recoveryCmd `cmd:"" help:"Make a user ten new recovery codes and print them; the old ones are void."`
 	Passwd   passwdCmd   `cmd:"" help:"Make a password hash for the users file."`
+	Store    storeCmd    `cmd:"" help:"Status, backup, restore and migration of the state."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

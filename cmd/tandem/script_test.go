@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +24,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"tandem": main})
 }
 
+var update = flag.Bool("update", false, "rewrite the golden output in the scripts")
+
 // TestScripts runs testdata/script/*.txtar. `go test ./cmd/tandem -update` rewrites golden output.
 func TestScripts(t *testing.T) {
 	bin := t.TempDir()
@@ -33,13 +37,9 @@ func TestScripts(t *testing.T) {
 	if _, err := exec.LookPath("oathtool"); err != nil {
 		t.Fatal("oathtool is missing: apt-get install oathtool")
 	}
-	update := false
-	for _, a := range os.Args {
-		update = update || a == "-update"
-	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
-		UpdateScripts:       update,
+		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			address, err := freeport.Address()
@@ -55,6 +55,8 @@ func TestScripts(t *testing.T) {
 			"expand":  expand,
 			"code":    code,
 			"waitfor": waitFor,
+			"plain":   plain,
+			"hotp":    hotp,
 		},
 	})
 }
@@ -81,6 +83,33 @@ func code(ts *testscript.TestScript, _ bool, _ []string) {
 	out, err := exec.Command("oathtool", "--totp", "--base32", ts.Getenv("KEY")).Output()
 	ts.Check(err)
 	ts.Setenv("CODE", strings.TrimSpace(string(out)))
+}
+
+// hotp COUNTER: sets $HOTP to what oathtool says the HOTP code of $KEY is.
+func hotp(ts *testscript.TestScript, _ bool, args []string) {
+	out, err := exec.Command("oathtool", "--hotp", "--base32", "--counter", args[0], ts.Getenv("KEY")).Output()
+	ts.Check(err)
+	ts.Setenv("HOTP", strings.TrimSpace(string(out)))
+}
+
+// variable finds what is different at each run: times, versions, random names, numbers of bytes, the script's folder.
+var variable = []struct {
+	find *regexp.Regexp
+	put  string
+}{
+	{regexp.MustCompile(`\d{4}-\d\d-\d\dT[0-9:.]+Z?`), "TIME"},
+	{regexp.MustCompile(`"[0-9a-f]{32}"`), `"ID"`},
+	{regexp.MustCompile(`tandem \S+ \([0-9a-z]+\) go\S+ \S+/\w+`), "tandem VERSION"},
+	{regexp.MustCompile(`\d{4,} bytes|"size":\d+`), "SIZE"},
+}
+
+// plain FILE: writes what the last command printed into FILE, without what is different at each run.
+func plain(ts *testscript.TestScript, _ bool, args []string) {
+	text := strings.ReplaceAll(ts.ReadFile("stdout")+ts.ReadFile("stderr"), ts.Getenv("WORK"), "WORK")
+	for _, v := range variable {
+		text = v.find.ReplaceAllString(text, v.put)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
 // waitfor SOCKET: waits until somebody listens there.

@@ -21,7 +21,7 @@ import (
 
 type tryCmd struct {
 	User    string `arg:"" help:"The user's name, as typed at a login."`
-	Policy  string `default:"default" help:"The policy to try (default ${default}). Not with --radius: there the client decides."`
+	Policy  string `help:"The policy to try (default: the first whose rule holds). Not with --radius: there the client decides."`
 	Source  string `help:"Where the user claims to be (Calling-Station-Id); throttles are counted by it."`
 	Explain bool   `help:"Print each decision and why. Not with --radius."`
 	JSON    bool   `help:"Print the result as JSON."`

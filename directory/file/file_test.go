@@ -359,3 +359,26 @@ func TestTenThousandUsersAreSmall(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestYubikeyWithItsKey(t *testing.T) {
+	const entry = `
+[[users]]
+name = "alice"
+[[users.devices]]
+type = "UBK"
+public_id = "dteffujehknh"
+private_id = "8792ebfe26cc"
+`
+	f := mustOpen(t, entry+`aes_key = "ecde18dbe76fbd0c33330f1c354871db"`)
+	u, err := f.Lookup(t.Context(), "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := u.Devices[0]
+	if got := fmt.Sprintf("%x %x", d.PrivateID.Reveal(), d.Secret.Reveal()); got != "8792ebfe26cc ecde18dbe76fbd0c33330f1c354871db" {
+		t.Errorf("private identity and key are %s", got)
+	}
+	if _, err := open(t, entry); err == nil || !strings.Contains(err.Error(), "devices[0].aes_key: the Yubikey's AES key is not 32 hexadecimal digits") {
+		t.Errorf("without the key: %v", err)
+	}
+}

@@ -13,14 +13,17 @@ import (
 	"tandem/directory/file"
 	"tandem/directory/ldap"
 	"tandem/internal/config"
+	"tandem/internal/version"
 	"tandem/pamhelper"
 	"tandem/pamhelper/local"
 	"tandem/radiusd"
 	"tandem/store"
 	"tandem/store/bolt"
 	"tandem/store/etcd"
+	"tandem/store/upkeep"
 	"tandem/verify"
 	"tandem/verify/policy"
+	"tandem/verify/rule"
 )
 
 var (
@@ -48,13 +51,9 @@ func SetLevel(level *slog.LevelVar, c config.Log) {
 // Store opens the store that the configuration names.
 func Store(ctx context.Context, c config.Store, log *slog.Logger) (store.Store, error) {
 	if c.Type != "etcd" {
-		return bolt.Open(bolt.Options{Path: c.File, Now: time.Now, Logger: log})
+		return bolt.Open(boltOptions(c, log))
 	}
-	e := c.Etcd
-	s, err := etcd.Open(ctx, etcd.Options{
-		Endpoints: e.Endpoints, Prefix: e.Prefix, Username: e.Username, Password: e.Password,
-		CAFile: e.CAFile, CertFile: e.CertFile, KeyFile: e.KeyFile, Timeout: e.Timeout, Logger: log,
-	})
+	s, err := etcd.Open(ctx, etcdOptions(c, log))
 	if err != nil {
 		return nil, fmt.Errorf("etcd: %w", err)
 	}
@@ -65,9 +64,31 @@ func Store(ctx context.Context, c config.Store, log *slog.Logger) (store.Store, 
 // is held only during transactions.
 func BriefStore(ctx context.Context, c config.Store, log *slog.Logger) (store.Store, error) {
 	if c.Type == "bolt" {
-		return bolt.NewBrief(bolt.Options{Path: c.File, Now: time.Now, Logger: log}), nil
+		return bolt.NewBrief(boltOptions(c, log)), nil
 	}
 	return Store(ctx, c, log)
+}
+
+// Place is the store that the configuration names as its administrator sees it. Nothing is opened yet.
+func Place(c config.Store, log *slog.Logger) upkeep.Place {
+	if c.Type != "etcd" {
+		return bolt.Place{Options: boltOptions(c, log)}
+	}
+	return etcd.Place{Options: etcdOptions(c, log)}
+}
+
+func boltOptions(c config.Store, log *slog.Logger) bolt.Options {
+	return bolt.Options{Path: c.File, Now: time.Now, Logger: log, Program: version.String()}
+}
+
+func etcdOptions(c config.Store, log *slog.Logger) etcd.Options {
+	e := c.Etcd
+	return etcd.Options{
+		Endpoints: e.Endpoints, Prefix: e.Prefix, Username: e.Username, Password: e.Password,
+		CAFile: e.CAFile, CertFile: e.CertFile, KeyFile: e.KeyFile, Timeout: e.Timeout, Logger: log,
+		// Where the state file would be is where this host keeps what is its own.
+		Witness: c.File + ".etcd-witness", Program: version.String(),
+	}
 }
 
 // Directory opens the directory that the configuration names. Close it when it is no longer used.
@@ -94,6 +115,7 @@ func LDAP(c *config.Config, now func() time.Time, log *slog.Logger) (*ldap.Direc
 	d, err := ldap.New(ldap.Config{
 		URLs: l.URLs, StartTLS: l.StartTLS, CAFile: l.CAFile, ServerName: l.ServerName, AllowPlaintext: l.AllowPlaintext,
 		BindDN: l.BindDN, BindPassword: l.BindPassword, Base: l.Base, Scope: ldap.Scope(l.Scope), Filter: l.Filter,
+		Names: directory.Names{Domains: l.Domains, Realms: l.Realms}, ActiveDirectory: l.IsActiveDirectory(),
 		Attributes: ldap.Attributes{
 			ID: l.Attributes.ID, Name: l.Attributes.Name, Devices: l.Attributes.Devices, Mail: l.Attributes.Mail,
 			Phone: l.Attributes.Phone, Groups: l.Attributes.Groups, Extra: l.Attributes.Extra,
@@ -122,11 +144,16 @@ func Setup(c *config.Config, d verify.Directory, now func() time.Time) (verify.S
 	if err != nil {
 		return verify.Setup{}, err
 	}
+	named, order, err := policies(c.Policies, c.Directory.ExtraAttributes())
+	if err != nil {
+		return verify.Setup{}, err
+	}
 	return verify.Setup{
 		Directory: d,
 		Passwords: passwords,
 		Factors:   factors,
-		Policies:  policies(c.Policies),
+		Policies:  named,
+		Order:     order,
 		Throttle: verify.Throttle{
 			SourceBurst: c.Throttle.SourceBurst, SourceRefill: c.Throttle.SourceRefill,
 			UserBurst: c.Throttle.UserBurst, UserRefill: c.Throttle.UserRefill,
@@ -151,12 +178,30 @@ func passwords(c *config.Config) (map[string]verify.PasswordChecker, error) {
 	return nil, nil
 }
 
-func policies(configured []config.Policy) map[string]*policy.Policy {
-	out := make(map[string]*policy.Policy, len(configured))
-	for _, p := range configured {
-		out[p.Name] = &policy.Policy{
+// policies makes all policies, by name, and those of them that are chosen by their rules, in the order in which they
+// are looked at. attributes are those of users that are read, for templates.
+func policies(configured []config.Policy, attributes []string) (named map[string]*policy.Policy, order []*policy.Policy, err error) {
+	named = make(map[string]*policy.Policy, len(configured))
+	for i := range configured {
+		p := &configured[i]
+		required, err := p.RequiredDay()
+		if err != nil {
+			return nil, nil, fmt.Errorf("policy %q: required_from: %w", p.Name, err)
+		}
+		when, err := compile(p.When)
+		if err != nil {
+			return nil, nil, fmt.Errorf("policy %q: %w", p.Name, err)
+		}
+		reply, err := replies(p, attributes)
+		if err != nil {
+			return nil, nil, fmt.Errorf("policy %q: %w", p.Name, err)
+		}
+		made := &policy.Policy{
 			Name: p.Name, Mode: policy.Mode(p.Mode), FirstFactor: p.FirstFactor, CodeFirst: p.CodeFirst, Delimiter: p.Delimiter,
-			NoDevice: policy.NoDevice(p.NoDevice), Tries: p.Tries, LoginTimeout: p.LoginTimeout, HideFirstFactor: p.HideFirstFactor,
+			When: when, AllowedGroups: p.AllowedGroups, RequiredFrom: required, Spared: 100 - p.RolloutPercent,
+			Level: p.Level, FirstLevel: p.FirstLevel, TellAccountState: p.TellAccountState,
+			Language: p.Language, LanguageAttribute: p.LanguageAttribute, Reply: reply,
+			Tries: p.Tries, LoginTimeout: p.LoginTimeout, HideFirstFactor: p.HideFirstFactor,
 			Factors: p.Factors, Choose: policy.Choose(p.Choose), Fallback: p.Fallback,
 			Second: policy.Demand(p.SecondFactor), EnforcedGroups: p.EnforcedGroups, ExemptGroups: p.ExemptGroups,
 			FactorAttribute: p.FactorAttribute, WordDelimiter: p.WordDelimiter, ResendWord: p.ResendWord,
@@ -165,8 +210,44 @@ func policies(configured []config.Policy) map[string]*policy.Policy {
 				TooSoon: p.TooSoon, SendFailed: p.SendFailed, Reject: p.Reject,
 			},
 		}
+		named[p.Name] = made
+		if when != nil {
+			order = append(order, made)
+		}
 	}
-	return out
+	if byDefault, ok := named["default"]; ok {
+		order = append(order, byDefault)
+	}
+	return named, order, nil
+}
+
+// compile compiles a rule; an empty one is none.
+func compile(text string) (*rule.Rule, error) {
+	if text == "" {
+		return nil, nil
+	}
+	r, err := rule.Compile(text)
+	if err != nil {
+		return nil, fmt.Errorf("the rule %q: %w", text, err)
+	}
+	return r, nil
+}
+
+func replies(p *config.Policy, attributes []string) ([]policy.Reply, error) {
+	var out []policy.Reply
+	for i := range p.Reply {
+		r := &p.Reply[i]
+		when, err := compile(r.When)
+		if err != nil {
+			return nil, err
+		}
+		value, err := r.Template(attributes)
+		if err != nil {
+			return nil, fmt.Errorf("the value of %s: %w", r.Attribute, err)
+		}
+		out = append(out, policy.Reply{When: when, Attribute: r.Attribute, Value: value})
+	}
+	return out, nil
 }
 
 // RADIUS makes the front door's configuration.
@@ -196,7 +277,7 @@ func RADIUSSettings(c *config.Config) radiusd.Settings {
 		clients = append(clients, radiusd.Client{
 			Name: cl.Name, Networks: cl.Prefixes(), Secret: cl.Secret,
 			RequireMessageAuthenticator: cl.RequireMessageAuthenticator, LimitProxyState: cl.LimitProxyState,
-			Policy: cl.Policy, Charset: radiusd.Charset(cl.Charset), RejectWhenUnavailable: cl.WhenUnavailable == "reject",
+			Policy: cl.Policy, Level: cl.Level, Charset: radiusd.Charset(cl.Charset), RejectWhenUnavailable: cl.WhenUnavailable == "reject",
 		})
 	}
 	return radiusd.Settings{

@@ -14,16 +14,12 @@ import (
 func TestDefaultsAreTheSameEverywhere(t *testing.T) {
 	c := config.Default()
 	want := policy.Policy{
-		Name: "default", Mode: policy.Auto, FirstFactor: policy.FirstDirectory, NoDevice: policy.NoDeviceReject,
+		Name: "default", Mode: policy.Auto, FirstFactor: policy.FirstDirectory,
 		Tries: policy.DefaultTries, LoginTimeout: policy.DefaultLoginTimeout,
 		Factors: []string{}, Fallback: []string{}, EnforcedGroups: []string{}, ExemptGroups: []string{},
 		Choose: policy.ChooseFirst, Second: policy.DemandRequired,
 		WordDelimiter: policy.DefaultWordDelimiter, ResendWord: policy.DefaultResendWord,
-		Texts: policy.Texts{
-			Prompt: policy.DefaultPrompt, Retry: policy.DefaultRetry, Menu: policy.DefaultMenu, BadChoice: policy.DefaultBadChoice,
-			Sent: policy.DefaultSent, Already: policy.DefaultAlready, TooSoon: policy.DefaultTooSoon,
-			SendFailed: policy.DefaultSendFailed, Reject: policy.DefaultReject,
-		},
+		AllowedGroups: []string{}, FirstLevel: policy.DefaultFirstLevel, Language: policy.DefaultLanguage,
 	}
 	setup, err := compose.Setup(c, nil, nil)
 	if err != nil {

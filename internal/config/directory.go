@@ -16,6 +16,14 @@ type DirectoryFile struct {
 	Path string `toml:"path"`
 }
 
+// ExtraAttributes are those of users that are read beyond the usual ones; nil if any may be there.
+func (d *Directory) ExtraAttributes() []string {
+	if d.LDAP == nil {
+		return nil
+	}
+	return d.LDAP.Attributes.Extra
+}
+
 func (c *checker) directory(d *Directory) {
 	c.oneOf("directory.type", d.Type, "ldap", "file")
 	if d.File != nil {

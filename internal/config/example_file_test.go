@@ -170,7 +170,7 @@ func isBlock(t ast.Expr) bool {
 
 // TestArraysOfBlocksNeedNoRestart is what NeedsRestart relies on.
 func TestArraysOfBlocksNeedNoRestart(t *testing.T) {
-	for _, block := range []reflect.Type{reflect.TypeFor[config.Client](), reflect.TypeFor[config.Policy](), reflect.TypeFor[config.LDAP](), reflect.TypeFor[config.DirectoryFile]()} {
+	for _, block := range []reflect.Type{reflect.TypeFor[config.Client](), reflect.TypeFor[config.Policy](), reflect.TypeFor[config.LDAP](), reflect.TypeFor[config.Yubico](), reflect.TypeFor[config.DirectoryFile]()} {
 		for _, field := range reflect.VisibleFields(block) {
 			if field.Tag.Get("reload") != "" {
 				t.Errorf("%s.%s", block, field.Name)
@@ -203,10 +203,13 @@ func blocksWithDefaults() *config.Config {
 	c.Directory.LDAP.SetDefaults()
 	c.Store.Etcd = new(config.Etcd)
 	c.Store.Etcd.SetDefaults()
+	c.Factor.Yubico = new(config.Yubico)
+	c.Factor.Yubico.SetDefaults()
 	c.Radius.Clients = make([]config.Client, 1)
 	c.Radius.Clients[0].SetDefaults()
 	c.Policies = make([]config.Policy, 1)
 	c.Policies[0].SetDefaults()
+	c.Policies[0].Reply = make([]config.Reply, 1)
 	return c
 }
 

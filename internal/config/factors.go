@@ -9,6 +9,7 @@ import (
 type Factors struct {
 	Password SecondPassword `toml:"password"`
 	Recovery Recovery       `toml:"recovery"`
+	Yubico   *Yubico        `toml:"yubico"`
 }
 
 // SetDefaults implements [tomlfile.Defaulter].
@@ -20,6 +21,9 @@ func (f *Factors) SetDefaults() {
 // names are those of all factors that are set up, TOTP and HOTP among them.
 func (f *Factors) names() []string {
 	names := []string{"totp", "hotp"}
+	if f.Yubico != nil {
+		names = append(names, "yubico")
+	}
 	if f.Password.Enabled {
 		names = append(names, "password")
 	}
@@ -35,8 +39,11 @@ func (*Factors) sending() []string { return nil }
 // factors checks what is configured. Factors are told apart by their names, in policies and by users.
 func (c *checker) factors(f *Factors, d *Devices) {
 	// names that are taken, and by whom
-	_ = map[string]string{"totp": "", "hotp": "", "password": "", "recovery": ""}
+	_ = map[string]string{"totp": "", "hotp": "", "yubico": "", "password": "", "recovery": ""}
 	c.secondPassword(&f.Password, d)
+	if f.Yubico != nil {
+		c.yubico(f.Yubico)
+	}
 }
 
 // factorName checks a name that users type.

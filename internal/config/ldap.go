@@ -17,6 +17,10 @@ import (
 
 // LDAP is a directory on LDAP servers that hold the same entries.
 type LDAP struct {
+	// Preset sets what is usual for a kind of server, key by key, unless the file sets it: active-directory, which
+	// docs/active-directory.md lists, or empty.
+	// Default: empty. Reload: taken over.
+	Preset string `toml:"preset"`
 	// URLs are the servers: ldaps://HOST or ldap://HOST, with :PORT if it is not the usual one, or
 	// ldapi://%2Fpath%2Fof%2Fsocket. The first that answers is asked.
 	// Required. Reload: taken over.
@@ -33,7 +37,7 @@ type LDAP struct {
 	// AllowPlaintext lets passwords travel to other hosts without TLS.
 	// Default: false. Reload: taken over.
 	AllowPlaintext bool `toml:"allow_plaintext"`
-	// BindDN is who searches; empty: anonymous.
+	// BindDN is who searches; empty: anonymous. Active Directory also takes tandem@corp.example.com for a DN.
 	// Default: empty. Reload: taken over.
 	BindDN string `toml:"bind_dn"`
 	// BindPassword is the password of BindDN.
@@ -48,9 +52,16 @@ type LDAP struct {
 	// Scope is sub (at any depth under Base) or one (right under it).
 	// Default: sub. Reload: taken over.
 	Scope string `toml:"scope"`
-	// Filter finds the one entry of a user; %u is the name as typed, escaped.
+	// Filter finds the one entry of a user; %u is the name without what domains and realms take off, %n the
+	// name as typed, both escaped.
 	// Default: (&(objectClass=person)(uid=%u)). Reload: taken over.
 	Filter string `toml:"filter"`
+	// Domains may be typed before the name, as in CORP\alice, and are taken off. Case does not matter.
+	// Default: []. Reload: taken over.
+	Domains []string `toml:"domains"`
+	// Realms may be typed after the name, as in alice@corp.example.com, and are taken off. Case does not matter.
+	// Default: []. Reload: taken over.
+	Realms []string `toml:"realms"`
 	// SearchConnections is how many connections are kept for searches. 1 to 1000.
 	// Default: 8. Reload: taken over.
 	SearchConnections int `toml:"search_connections"`
@@ -75,6 +86,8 @@ func (l *LDAP) SetDefaults() {
 	*l = LDAP{
 		Scope:             "sub",
 		Filter:            "(&(objectClass=person)(uid=%u))",
+		Domains:           []string{},
+		Realms:            []string{},
 		SearchConnections: 8,
 		BindConnections:   64,
 		ConnectTimeout:    2 * time.Second,
@@ -131,6 +144,7 @@ type LDAPGroups struct {
 }
 
 func (c *checker) ldap(l *LDAP) {
+	c.preset(l)
 	c.transport(l)
 	c.binding(l)
 	if l.Base == "" {
@@ -138,14 +152,16 @@ func (c *checker) ldap(l *LDAP) {
 	}
 	c.dn("directory.ldap.base", l.Base)
 	c.oneOf("directory.ldap.scope", l.Scope, "sub", "one")
-	c.filter("directory.ldap.filter", l.Filter, "%u")
+	c.filter("directory.ldap.filter", l.Filter, "%u", "%n")
+	c.qualifiers("directory.ldap.domains", l.Domains)
+	c.qualifiers("directory.ldap.realms", l.Realms)
 	between(c, "directory.ldap.search_connections", l.SearchConnections, 1, 1000)
 	between(c, "directory.ldap.bind_connections", l.BindConnections, 1, 1000)
 	between(c, "directory.ldap.connect_timeout", l.ConnectTimeout, 100*time.Millisecond, time.Minute)
 	between(c, "directory.ldap.operation_timeout", l.OperationTimeout, 100*time.Millisecond, time.Minute)
 	between(c, "directory.ldap.retry_down", l.RetryDown, time.Second, time.Hour)
 	c.attributes(&l.Attributes)
-	c.groups(&l.Groups)
+	c.groups(&l.Groups, l.Preset != "")
 }
 
 // transport checks the servers, and that passwords do not leave the host unencrypted unless the file
@@ -243,7 +259,9 @@ func (c *checker) binding(l *LDAP) {
 		file     = "directory.ldap.bind_password_file"
 	)
 	c.secret(password, &l.BindPassword, file, &l.BindPasswordFile, l.BindDN != "")
-	c.dn("directory.ldap.bind_dn", l.BindDN)
+	if !l.IsActiveDirectory() || !isPrincipal(l.BindDN) {
+		c.dn("directory.ldap.bind_dn", l.BindDN)
+	}
 	if l.BindDN == "" && (c.has(password) || c.has(file)) {
 		c.missing("directory.ldap.bind_dn", "write whose the bind password is, or remove the password to search anonymously")
 	}
@@ -310,10 +328,14 @@ func (c *checker) attribute(key, value string) {
 	}
 }
 
-func (c *checker) groups(g *LDAPGroups) {
+func (c *checker) groups(g *LDAPGroups, preset bool) {
 	const key = "directory.ldap.groups"
 	if g.Base == "" {
-		if c.has(key) {
+		switch {
+		case preset && c.has(key+".base"): // so the search is turned off
+		case preset:
+			c.missing(key+".base", `directory.ldap.base has no DC= at its end to take it from; write the DN that groups stand under, or "" to search for none`)
+		case c.has(key):
 			c.missing(key+".base", "write the DN that groups stand under, or remove the block to search for none")
 		}
 		return

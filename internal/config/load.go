@@ -36,7 +36,7 @@ func Load(path string) (*Config, error) {
 	c.codes(&conf.TOTP, &conf.HOTP)
 	c.factors(&conf.Factor, &conf.Devices)
 	c.throttle(&conf.Throttle)
-	c.policies(conf.Policies, conf.Radius.Clients, conf.PAM.Socket != "", &conf.Factor)
+	c.policies(conf.Policies, conf.Radius.Clients, conf.PAM.Socket != "", &conf.Factor, conf.Directory.ExtraAttributes())
 	if err := f.Err(); err != nil {
 		return nil, err
 	}

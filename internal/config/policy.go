@@ -6,13 +6,24 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"tandem/verify/policy"
+	"tandem/verify/rule"
 )
 
 // Policy is one set of demands on users. What the modes do is described in docs/architecture.md.
 type Policy struct {
-	// Name is how clients refer to it. Up to 64 bytes.
+	// Name is how clients refer to it, and what audit and logs say. Up to 64 bytes.
 	// Required. Reload: taken over.
 	Name string `toml:"name"`
+	// When is a rule (docs/policies.md): the policy holds for the logins that it is true of. Where a client names
+	// no policy, the first that holds is taken, in the order of the file, and the one called default, without a
+	// rule, if none does.
+	// Default: empty. Reload: taken over.
+	When string `toml:"when"`
+	// AllowedGroups lets in only members of one of these groups; empty: everybody.
+	// Default: []. Reload: taken over.
+	AllowedGroups []string `toml:"allowed_groups"`
 	// Mode is how password and code arrive: append, challenge, code-only or auto.
 	// Default: auto. Reload: taken over.
 	Mode string `toml:"mode"`
@@ -26,10 +37,6 @@ type Policy struct {
 	// no digits, and at most 16 bytes.
 	// Default: empty. Reload: taken over.
 	Delimiter string `toml:"delimiter"`
-	// NoDevice is what happens to users without any device: reject, or password-only. Where PAM has checked
-	// the password, or a key, before Tandem, password-only means that no code is asked for.
-	// Default: reject. Reload: taken over.
-	NoDevice string `toml:"no_device"`
 	// Factors are those that count, by name, in the order in which they are offered to users; empty: all that
 	// are set up.
 	// Default: []. Reload: taken over.
@@ -40,9 +47,24 @@ type Policy struct {
 	// Fallback names the factors that are tried when a code cannot be sent, in this order.
 	// Default: []. Reload: taken over.
 	Fallback []string `toml:"fallback"`
-	// SecondFactor is required, or off: then the first factor is enough, unless group or attribute say otherwise.
+	// SecondFactor is required; or if-enrolled: users without any device, and without an address that a code could
+	// go to, need none; or off: nobody does, unless group, attribute or level say otherwise.
 	// Default: required. Reload: taken over.
 	SecondFactor string `toml:"second_factor"`
+	// RequiredFrom is the day, such as "2027-01-31", on which if-enrolled becomes required; empty: never.
+	// Default: empty. Reload: taken over.
+	RequiredFrom string `toml:"required_from"`
+	// RolloutPercent is for how many of a hundred users required holds; for the others it is if-enrolled yet. Who
+	// is among them depends on the user alone. 0 to 100.
+	// Default: 100. Reload: taken over.
+	RolloutPercent int `toml:"rollout_percent"`
+	// Level is what has to be reached: a user whose first factor is worth as much is not asked for a second, and
+	// factors that are worth less do not count. 0: nothing is demanded. Up to 100.
+	// Default: 0. Reload: taken over.
+	Level int `toml:"level"`
+	// FirstLevel is what the first factor is worth. 0 to 100.
+	// Default: 1. Reload: taken over.
+	FirstLevel int `toml:"first_level"`
 	// EnforcedGroups are groups whose members need a second factor whatever second_factor says.
 	// Default: []. Reload: taken over.
 	EnforcedGroups []string `toml:"enforced_groups"`
@@ -70,34 +92,64 @@ type Policy struct {
 	// HideFirstFactor asks for a code whether or not the password was right, in mode challenge.
 	// Default: false. Reload: taken over.
 	HideFirstFactor bool `toml:"hide_first_factor"`
-	// Prompt asks for the code. One line of at most 253 bytes, as are all texts.
-	// Default: "Code: ". Reload: taken over.
+	// TellAccountState tells a user whose password was right why the account may not log in, where the directory
+	// says so (expired password, disabled account …), instead of the one text of all rejects.
+	// Default: false. Reload: taken over.
+	TellAccountState bool `toml:"tell_account_state"`
+	// Language is that of the built-in texts: en, de or fr.
+	// Default: en. Reload: taken over.
+	Language string `toml:"language"`
+	// LanguageAttribute is an attribute of the user's that says which language they read, such as
+	// preferredLanguage. It must be among directory.ldap.attributes.extra.
+	// Default: empty. Reload: taken over.
+	LanguageAttribute string `toml:"language_attribute"`
+	// Prompt asks for the code. It, and all texts that follow, are one line of at most 253 bytes; empty: the built-in
+	// text in the user's language.
+	// Default: empty. Reload: taken over.
 	Prompt string `toml:"prompt"`
 	// Retry asks again after a wrong code.
-	// Default: "Wrong code. Code: ". Reload: taken over.
+	// Default: empty. Reload: taken over.
 	Retry string `toml:"retry"`
 	// Menu asks which factor to use; {menu} is the list.
-	// Default: "Choose a number: {menu}: ". Reload: taken over.
+	// Default: empty. Reload: taken over.
 	Menu string `toml:"menu"`
 	// BadChoice goes before Menu after an answer that is not on the list.
-	// Default: "That is not on the list. ". Reload: taken over.
+	// Default: empty. Reload: taken over.
 	BadChoice string `toml:"bad_choice"`
 	// Sent asks for a code that was just sent; {label} is the factor's, {target} the masked address.
-	// Default: "Code sent by {label} {target}. Code: ". Reload: taken over.
+	// Default: empty. Reload: taken over.
 	Sent string `toml:"sent"`
 	// Already asks for a code that was sent a moment ago.
-	// Default: "A code was sent by {label} {target} a moment ago. Code: ". Reload: taken over.
+	// Default: empty. Reload: taken over.
 	Already string `toml:"already"`
 	// TooSoon answers who asks for another code before the factor's resend_interval is over.
-	// Default: "Not yet: wait a little before you ask for another code. Code: ". Reload: taken over.
+	// Default: empty. Reload: taken over.
 	TooSoon string `toml:"too_soon"`
 	// SendFailed goes before Sent where a factor of fallback had to step in for {label}.
-	// Default: "{label} did not work. ". Reload: taken over.
+	// Default: empty. Reload: taken over.
 	SendFailed string `toml:"send_failed"`
 	// Reject is the text of every reject, whatever its reason.
-	// Default: "Login failed. Check the password, and use a new code: each works once. After several
-	// failures wait some minutes." Reload: taken over.
+	// Default: empty. Reload: taken over.
 	Reject string `toml:"reject"`
+	// Reply are attributes of the Access-Accept.
+	// Default: none. Reload: taken over.
+	Reply []Reply `toml:"reply"`
+}
+
+// Reply is an attribute that the client is given with an Access-Accept.
+type Reply struct {
+	// When is a rule: the attribute is given where it is true; empty: always.
+	// Default: empty. Reload: taken over.
+	When string `toml:"when"`
+	// Attribute is its name in the public dictionaries, such as "Framed-IP-Address", with a tag as in
+	// "Tunnel-Private-Group-Id:1".
+	// Required. Reload: taken over.
+	Attribute string `toml:"attribute"`
+	// Value is its text. {user}, {groups}, {mail}, {phone}, {level}, {factor} and {attribute}, for any attribute that
+	// is read, stand for what is known of the user. With several values there are several attributes, with none
+	// there is none. {{ and }} are braces.
+	// Required. Reload: taken over.
+	Value string `toml:"value"`
 }
 
 // SetDefaults implements [tomlfile.Defaulter].
@@ -106,7 +158,6 @@ func (p *Policy) SetDefaults() {
 		Name:           p.Name,
 		Mode:           "auto",
 		FirstFactor:    "directory",
-		NoDevice:       "reject",
 		Factors:        []string{},
 		Choose:         "first",
 		Fallback:       []string{},
@@ -117,15 +168,10 @@ func (p *Policy) SetDefaults() {
 		ResendWord:     "resend",
 		Tries:          1,
 		LoginTimeout:   2 * time.Minute,
-		Prompt:         "Code: ",
-		Retry:          "Wrong code. Code: ",
-		Menu:           "Choose a number: {menu}: ",
-		BadChoice:      "That is not on the list. ",
-		Sent:           "Code sent by {label} {target}. Code: ",
-		Already:        "A code was sent by {label} {target} a moment ago. Code: ",
-		TooSoon:        "Not yet: wait a little before you ask for another code. Code: ",
-		SendFailed:     "{label} did not work. ",
-		Reject:         "Login failed. Check the password, and use a new code: each works once. After several failures wait some minutes.",
+		AllowedGroups:  []string{},
+		RolloutPercent: 100,
+		FirstLevel:     1,
+		Language:       "en",
 	}
 }
 
@@ -136,15 +182,18 @@ const (
 	maxDelimiter = 16
 )
 
-func (c *checker) policies(policies []Policy, clients []Client, pam bool, factors *Factors) {
+// policies checks them. attributes are those of users that are read, for templates; nil: any may be there.
+func (c *checker) policies(policies []Policy, clients []Client, pam bool, factors *Factors, attributes []string) {
 	names := make(map[string]string)
 	for i := range policies {
 		p, key := &policies[i], fmt.Sprintf("policies[%d]", i)
 		c.name(key+".name", p.Name, names)
 		c.policy(key, p)
 		c.secondFactor(key, p, factors.names(), factors.sending())
-		if p.Name != "default" && p.Name != "" && !pam && !isUsed(p, clients) { // PAM modules name theirs themselves
-			c.Warnf(key, "no client uses policy %q: name it in a [[radius.clients]], or remove it", p.Name)
+		c.demands(key, p)
+		c.replies(key, p, attributes)
+		if p.Name != "default" && p.Name != "" && p.When == "" && !pam && !isUsed(p, clients) { // PAM modules name theirs themselves
+			c.Warnf(key, "no client uses policy %q, and it has no rule: name it in a [[radius.clients]], give it a when, or remove it", p.Name)
 		}
 	}
 }
@@ -160,7 +209,6 @@ func isUsed(p *Policy, clients []Client) bool {
 
 func (c *checker) policy(key string, p *Policy) {
 	c.oneOf(key+".mode", p.Mode, "append", "challenge", "code-only", "auto")
-	c.oneOf(key+".no_device", p.NoDevice, "reject", "password-only")
 	between(c, key+".tries", p.Tries, 1, 10)
 	between(c, key+".login_timeout", p.LoginTimeout, 10*time.Second, 10*time.Minute)
 
@@ -186,10 +234,80 @@ func (c *checker) policy(key string, p *Policy) {
 		c.Errorf(key+".delimiter", "has a control character, which nobody can type: use another one")
 	}
 	for name, text := range p.texts() {
-		c.text(key+"."+name, text)
+		if text != "" {
+			c.text(key+"."+name, text)
+		}
 	}
-	if !strings.Contains(p.Menu, "{menu}") {
+	if p.Menu != "" && !strings.Contains(p.Menu, "{menu}") {
 		c.Errorf(key+".menu", "does not say {menu}: write it where the numbered list shall stand")
+	}
+}
+
+// demands checks what is asked of whom, and since when.
+func (c *checker) demands(key string, p *Policy) {
+	c.rule(key+".when", p.When)
+	if p.Name == "default" && p.When != "" {
+		c.Errorf(key+".when", "the policy called default is what holds where no rule does: give it another name, or remove the rule")
+	}
+	between(c, key+".rollout_percent", p.RolloutPercent, 0, 100)
+	between(c, key+".level", p.Level, 0, 100)
+	between(c, key+".first_level", p.FirstLevel, 0, 100)
+	c.oneOf(key+".language", p.Language, policy.Languages...)
+	if p.RequiredFrom != "" {
+		_, err := p.RequiredDay()
+		switch {
+		case err != nil:
+			c.Errorf(key+".required_from", `%.40q is no day: write it as "2027-01-31"`, p.RequiredFrom)
+		case p.SecondFactor != "if-enrolled":
+			c.Errorf(key+".required_from", "means nothing with second_factor = %q: it is the day on which if-enrolled becomes required", p.SecondFactor)
+		}
+	}
+	if p.RolloutPercent != 100 && p.SecondFactor != "required" {
+		c.Errorf(key+".rollout_percent", "means nothing with second_factor = %q: it is for how many required holds", p.SecondFactor)
+	}
+}
+
+// RequiredDay is RequiredFrom, at midnight in this host's time zone; zero if it is empty.
+func (p *Policy) RequiredDay() (time.Time, error) {
+	if p.RequiredFrom == "" {
+		return time.Time{}, nil
+	}
+	return time.ParseInLocation(time.DateOnly, p.RequiredFrom, time.Local)
+}
+
+// replies checks the attributes that a policy gives.
+func (c *checker) replies(key string, p *Policy, attributes []string) {
+	for i := range p.Reply {
+		r, key := &p.Reply[i], fmt.Sprintf("%s.reply[%d]", key, i)
+		c.rule(key+".when", r.When)
+		if r.Attribute == "" {
+			c.missing(key+".attribute", `name it, such as "Filter-Id"`)
+		}
+		if r.Value == "" {
+			c.missing(key+".value", "write what it is to say")
+			continue
+		}
+		if _, err := r.Template(attributes); err != nil {
+			c.Errorf(key+".value", "%v", err)
+		}
+	}
+}
+
+// Template is the value, parsed. attributes are those of users that are read; nil: any may be there.
+func (r *Reply) Template(attributes []string) (policy.Template, error) {
+	return policy.ParseTemplate(r.Value, func(name string) bool {
+		return slices.Contains([]string{"user", "groups", "mail", "phone", "level", "factor"}, name) ||
+			attributes == nil || slices.ContainsFunc(attributes, func(a string) bool { return a == name })
+	})
+}
+
+// rule checks a rule; an empty one is none.
+func (c *checker) rule(key, text string) {
+	if text == "" {
+		return
+	}
+	if _, err := rule.Compile(text); err != nil {
+		c.Errorf(key, "%v", err)
 	}
 }
 
@@ -205,7 +323,7 @@ func (p *Policy) texts() map[string]string {
 // sending, of those of them that send codes.
 func (c *checker) secondFactor(key string, p *Policy, known, sending []string) {
 	c.oneOf(key+".choose", p.Choose, "first", "ask")
-	c.oneOf(key+".second_factor", p.SecondFactor, "required", "off")
+	c.oneOf(key+".second_factor", p.SecondFactor, "required", "if-enrolled", "off")
 	named := func(key string, names, of []string, remedy string) {
 		for i, name := range names {
 			if !slices.Contains(of, name) {

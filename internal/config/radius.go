@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"tandem/internal/secret"
@@ -60,9 +61,12 @@ type Client struct {
 	// LimitProxyState drops requests that have a Proxy-State and no Message-Authenticator.
 	// Default: true. Reload: taken over.
 	LimitProxyState bool `toml:"limit_proxy_state"`
-	// Policy names what is asked of users behind this client.
-	// Default: default. Reload: taken over.
+	// Policy names what is asked of users behind this client; empty: the first policy whose rule holds.
+	// Default: empty. Reload: taken over.
 	Policy string `toml:"policy"`
+	// Level is what its users have to reach at least, whatever the policy says; see policies.level. 0 to 100.
+	// Default: 0. Reload: taken over.
+	Level int `toml:"level"`
 	// Charset is how it encodes names and passwords: utf-8 (as RFC 2865 §5 says) or latin-1.
 	// Default: utf-8. Reload: taken over.
 	Charset string `toml:"charset"`
@@ -77,7 +81,6 @@ func (cl *Client) SetDefaults() {
 	*cl = Client{
 		RequireMessageAuthenticator: true,
 		LimitProxyState:             true,
-		Policy:                      "default",
 		Charset:                     "utf-8",
 		WhenUnavailable:             "silent",
 	}
@@ -160,10 +163,19 @@ func (c *checker) client(key string, cl *Client, policies []Policy) {
 	c.oneOf(key+".charset", cl.Charset, "utf-8", "latin-1")
 	c.oneOf(key+".when_unavailable", cl.WhenUnavailable, "silent", "reject")
 
+	between(c, key+".level", cl.Level, 0, 100)
+
 	p := find(policies, cl.Policy)
+	ruled := slices.ContainsFunc(policies, func(p Policy) bool { return p.When != "" || p.Name == "default" })
 	switch {
+	case cl.Policy == "" && !ruled:
+		c.missing(key+".policy", "no policy has a rule, and none is called default; choose "+listNames(policies))
 	case cl.Policy == "":
-		c.missing(key+".policy", "choose "+listNames(policies))
+		for i := range policies {
+			if cl.Charset == "latin-1" && !policies[i].fitsLatin1() {
+				c.Errorf(key+".charset", "latin-1 has no letters for some that stand in the texts of policy %q: change the texts, or give this client a policy of its own", policies[i].Name)
+			}
+		}
 	case p == nil:
 		c.Errorf(key+".policy", `there is no policy %.64q: add [[policies]] with name = %.64q, or choose %s`, cl.Policy, cl.Policy, listNames(policies))
 	case cl.Charset == "latin-1" && !p.fitsLatin1():

@@ -28,7 +28,7 @@ func TestPasswordThenCode(t *testing.T) {
 		t.Errorf("heard %q", heard)
 	}
 	a := core.seen()[0]
-	if a.Door != "pam" || a.Client != "pam" || a.NAS != "pam:ssh" || a.Source != "192.0.2.7" || a.Service != "app" || a.User != "alice" || a.Policy != "default" || a.FirstFactorDone {
+	if a.Door != "pam" || a.Client != "pam" || a.NAS != "pam:ssh" || a.Source != "192.0.2.7" || a.Service != "app" || a.User != "alice" || a.Policy != "" || a.FirstFactorDone {
 		t.Errorf("attempt %+v", a)
 	}
 }

@@ -25,11 +25,11 @@ type fakeCore struct {
 	attempts []verify.Attempt
 }
 
-func (f *fakeCore) Asks(name string) (policy.Mode, bool) {
+func (f *fakeCore) Asks(_ context.Context, a verify.Attempt) (policy.Mode, bool) {
 	if f.mode == "" {
-		return policy.Challenge, name != "none"
+		return policy.Challenge, a.Policy != "none"
 	}
-	return f.mode, name != "none"
+	return f.mode, a.Policy != "none"
 }
 
 func (f *fakeCore) note(a verify.Attempt) {
@@ -53,7 +53,7 @@ func (f *fakeCore) Start(_ context.Context, a verify.Attempt) verify.Verdict {
 	case a.FirstFactorDone && typed == "123456":
 		return verify.Verdict{Outcome: verify.Accept, Reason: verify.ReasonOK}
 	case a.FirstFactorDone && typed == "", !a.FirstFactorDone && typed == "right":
-		return verify.Verdict{Outcome: verify.Challenge, Message: "Code of " + a.User + ": ", State: []byte("state")}
+		return verify.Verdict{Outcome: verify.Challenge, Message: "Code of " + a.User + ": ", State: []byte("state"), Plain: true}
 	case typed == "right123456":
 		v := verify.Verdict{Outcome: verify.Accept, Reason: verify.ReasonOK}
 		v.Password = secretOf("right")

@@ -59,9 +59,9 @@ func (f *Factor) checkDevice(d directory.Device, code string, marks verify.Marks
 	if err != nil {
 		return verify.Finding{}, err
 	}
-	next := d.Counter
-	if marked {
-		next = max(next, mark+1)
+	next, err := first(d, mark, marked, marks)
+	if err != nil {
+		return verify.Finding{}, err
 	}
 	window := uint64(f.config.LookAhead) + 1
 
@@ -71,14 +71,34 @@ func (f *Factor) checkDevice(d directory.Device, code string, marks verify.Marks
 			Detail: fmt.Sprintf("%d ahead", counter-next),
 		}, err
 	}
-	behind := min(next, window)
-	if _, ok, err := f.find(d, code, next-behind, behind); err != nil || ok {
-		return verify.Finding{Result: verify.Used, Device: d.Name}, err
+	// As far back as resynchronisation reaches ahead: a counter that was put ahead because the state had forgotten how
+	// far it was is caught up with by pressing the button, and codes on the way are no guesses.
+	behind := min(next, window+uint64(f.config.ResyncWindow))
+	if counter, ok, err := f.find(d, code, next-behind, behind); err != nil || ok {
+		return verify.Finding{Result: verify.Used, Device: d.Name, Detail: fmt.Sprintf("%d behind", next-counter)}, err
 	}
 	if f.config.ResyncWindow == 0 {
 		return verify.Finding{}, nil
 	}
 	return f.resync(d, code, marks, key, next)
+}
+
+// first is the lowest counter that may be accepted. The directory's is that of a device that was never used; if the
+// state has forgotten of some devices that they were, it is put ahead by as much as was stated.
+func first(d directory.Device, mark uint64, marked bool, marks verify.Marks) (uint64, error) {
+	if marked {
+		return max(d.Counter, mark+1), nil
+	}
+	forgetful, ok := marks.(verify.Forgetful)
+	if !ok {
+		return d.Counter, nil
+	}
+	var registered time.Time
+	if d.Epoch > 0 {
+		registered = time.Unix(d.Epoch, 0)
+	}
+	forgotten, err := forgetful.Forgotten(registered)
+	return d.Counter + forgotten, err
 }
 
 // resync looks for two codes in a row beyond the look-ahead window: the first is noted and rejected,

@@ -133,7 +133,7 @@ func TestSameAtEachLogin(t *testing.T) {
 		Directory: one{&directory.User{ID: "id-alice", Name: "alice", Devices: []directory.Device{device("Password", "s3cret")}}},
 		Factors:   []verify.Factor{password.New()},
 		Policies: map[string]*policy.Policy{"p": {
-			Name: "p", Mode: policy.Challenge, NoDevice: policy.NoDeviceReject, Tries: 1, LoginTimeout: time.Minute,
+			Name: "p", Mode: policy.Challenge, Second: policy.DemandRequired, Tries: 1, LoginTimeout: time.Minute,
 		}},
 		Throttle: verify.Throttle{SourceBurst: 3, SourceRefill: time.Minute, UserBurst: 9, UserRefill: time.Minute},
 	})

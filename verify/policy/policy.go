@@ -1,7 +1,11 @@
 // Package policy says what is asked of a user: which factors, in which form, with which words.
 package policy
 
-import "time"
+import (
+	"time"
+
+	"tandem/verify/rule"
+)
 
 // Mode is the form in which password and code arrive.
 type Mode string
@@ -21,17 +25,6 @@ const (
 // Modes lists every mode, for configuration and help texts.
 var Modes = []Mode{Append, Challenge, CodeOnly, Auto}
 
-// NoDevice says what happens to a user for whom no device is written down.
-type NoDevice string
-
-const (
-	// NoDeviceReject lets nobody in without a second factor. The default.
-	NoDeviceReject NoDevice = "reject"
-	// NoDevicePassword accepts the right password alone, but only of a user who has no device entry
-	// at all: a device that expired, is broken or of an unknown type never turns into none.
-	NoDevicePassword NoDevice = "password-only"
-)
-
 // Choose says what happens where a user could use several factors.
 type Choose string
 
@@ -46,8 +39,12 @@ const (
 type Demand string
 
 const (
-	// DemandRequired asks for it. The default.
+	// DemandRequired asks for it, and lets nobody in without one. The default.
 	DemandRequired Demand = "required"
+	// DemandIfEnrolled asks those who have one. It accepts the right password alone, but only of a user who
+	// has no device entry at all and no address that a code could go to: a device that expired, is broken or
+	// of an unknown type never turns into none.
+	DemandIfEnrolled Demand = "if-enrolled"
 	// DemandOff lets the first factor alone do.
 	DemandOff Demand = "off"
 )
@@ -66,7 +63,10 @@ type Policy struct {
 	CodeFirst bool
 	// Delimiter stands between password and code; empty: none, the code is cut off by its length.
 	Delimiter string
-	NoDevice  NoDevice
+	// When says for which logins the policy holds, where the front door names none; nil: for all.
+	When *rule.Rule
+	// AllowedGroups lets in only members of one of them; empty: everybody.
+	AllowedGroups []string
 	// Factors names the second factors that count, in the order in which they are offered; empty: all that
 	// are set up.
 	Factors []string
@@ -76,6 +76,16 @@ type Policy struct {
 	Fallback []string
 	// Second is for users whose attribute and groups do not say otherwise.
 	Second Demand
+	// RequiredFrom is when DemandIfEnrolled becomes DemandRequired; zero: never.
+	RequiredFrom time.Time
+	// Spared is for how many of a hundred users DemandRequired does not hold yet; they are asked if they are
+	// enrolled. Who is among them depends on the user alone, and nobody comes back into them.
+	Spared int
+	// Level is what has to be reached; 0: no level is demanded. A user whose first factor is worth as much is
+	// not asked for a second, and factors that are worth less do not count.
+	Level int
+	// FirstLevel is what the first factor is worth.
+	FirstLevel int
 	// EnforcedGroups and ExemptGroups say so for the members of groups, by the groups' names; who is in
 	// both is not exempt.
 	EnforcedGroups, ExemptGroups []string
@@ -94,24 +104,25 @@ type Policy struct {
 	// HideFirstFactor: in Challenge mode the code is asked for whoever the user is and whether or not
 	// the password was right; only the answer to the challenge is then rejected.
 	HideFirstFactor bool
-	Texts           Texts
+	// TellAccountState tells a user whose password was right, but whose account may not log in, why not.
+	TellAccountState bool
+	// Language is that of the texts, for users whose LanguageAttribute does not say another that there are
+	// texts in.
+	Language          string
+	LanguageAttribute string
+	// Texts replace the built-in ones, in whichever language, where they are not empty.
+	Texts Texts
+	// Reply is what an Accept carries.
+	Reply []Reply
 }
 
-// Texts are what the user reads. Each is one line, at most 253 octets of UTF-8. In those that say so,
-// {label} is what a factor is called, and {target} where its code goes, masked.
-type Texts struct {
-	// Prompt asks for the code; Retry asks again after a wrong one.
-	Prompt, Retry string
-	// Menu asks which factor to use; {menu} is the numbered list. BadChoice goes before it after an answer
-	// that is not on the list.
-	Menu, BadChoice string
-	// Sent asks for a code that was sent just now, with {label} and {target}; Already, for one that was sent
-	// a moment ago; TooSoon answers who asks for another one too early.
-	Sent, Already, TooSoon string
-	// SendFailed goes before Sent where another factor had to step in for {label}.
-	SendFailed string
-	// Reject is the one text of every reject, whatever its reason.
-	Reject string
+// Reply is an attribute of an Accept.
+type Reply struct {
+	// When says for which logins; nil: for all.
+	When *rule.Rule
+	// Attribute is its name, for the front door.
+	Attribute string
+	Value     Template
 }
 
 // Defaults of a policy whose configuration says nothing; internal/config fills them in.
@@ -120,13 +131,6 @@ const (
 	DefaultLoginTimeout  = 2 * time.Minute
 	DefaultWordDelimiter = ","
 	DefaultResendWord    = "resend"
-	DefaultPrompt        = "Code: "
-	DefaultRetry         = "Wrong code. Code: "
-	DefaultMenu          = "Choose a number: {menu}: "
-	DefaultBadChoice     = "That is not on the list. "
-	DefaultSent          = "Code sent by {label} {target}. Code: "
-	DefaultAlready       = "A code was sent by {label} {target} a moment ago. Code: "
-	DefaultTooSoon       = "Not yet: wait a little before you ask for another code. Code: "
-	DefaultSendFailed    = "{label} did not work. "
-	DefaultReject        = "Login failed. Check the password, and use a new code: each works once. After several failures wait some minutes."
+	DefaultLanguage      = "en"
+	DefaultFirstLevel    = 1
 )

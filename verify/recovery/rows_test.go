@@ -68,7 +68,7 @@ func nodes(t *testing.T, n int, d verify.Directory) []*verify.Core {
 			Directory: d,
 			Factors:   []verify.Factor{recovery.New(now)},
 			Policies: map[string]*policy.Policy{"p": {
-				Name: "p", Mode: policy.Append, NoDevice: policy.NoDeviceReject, Tries: 1, LoginTimeout: time.Minute,
+				Name: "p", Mode: policy.Append, Second: policy.DemandRequired, Tries: 1, LoginTimeout: time.Minute,
 			}},
 			Throttle: verify.Throttle{SourceBurst: 5, SourceRefill: time.Minute, UserBurst: 25, UserRefill: time.Minute},
 		})

@@ -42,6 +42,15 @@ type NAS struct {
 	PortType string `expr:"port_type"`
 }
 
+// vocabulary is an Env with the functions as rules write them: restrictions makes one call of inNetwork for each
+// network.
+type vocabulary struct {
+	Env
+	InNetwork func(networks ...string) bool `expr:"inNetwork"`
+	InGroup   func(name string) bool        `expr:"inGroup"`
+	Attribute func(name string) string      `expr:"attribute"`
+}
+
 // scope is an Env with the functions that read it. It is used for one login after the other, so that the
 // functions need to be bound to it only once.
 type scope struct {

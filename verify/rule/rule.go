@@ -50,8 +50,13 @@ func Compile(text string) (_ *Rule, err error) {
 	case len(text) > maxText:
 		return nil, fmt.Errorf("is %d octets long: use at most %d", len(text), maxText)
 	}
+	// Where there is something to patch, expr 1.17 misses unknown names among the arguments of a call; so the types
+	// are checked first by themselves.
+	if _, err := expr.Compile(text, language(vocabulary{})...); err != nil {
+		return nil, where(err, text)
+	}
 	limits := new(restrictions)
-	program, err := expr.Compile(text, options(limits)...)
+	program, err := expr.Compile(text, append(language(scope{}), expr.Patch(limits))...)
 	if limits.err != nil {
 		err = limits.err.Bind(file.NewSource(text))
 	}
@@ -61,11 +66,11 @@ func Compile(text string) (_ *Rule, err error) {
 	return &Rule{text: text, program: program}, nil
 }
 
-// options are what the language consists of.
-func options(limits *restrictions) []expr.Option {
+// language is what rules are written in.
+func language(env any) []expr.Option {
 	all := make([]expr.Option, 0, 6+len(builtins))
-	all = append(all, expr.Env(scope{}), expr.AsBool(), expr.WarnOnAny(), // whatever is not known to be a bool is refused
-		expr.MaxNodes(maxNodes), expr.Patch(limits), expr.DisableAllBuiltins())
+	all = append(all, expr.Env(env), expr.AsBool(), expr.WarnOnAny(), // whatever is not known to be a bool is refused
+		expr.MaxNodes(maxNodes), expr.DisableAllBuiltins())
 	for _, name := range builtins {
 		all = append(all, expr.EnableBuiltin(name))
 	}

@@ -107,6 +107,7 @@ func TestMistakesSayWhere(t *testing.T) {
 		`nil`:                        `is neither true nor false: expected bool, but got unknown`,
 		`nas.name == "x"`:            `column 5: type rule.NAS has no field name`,
 		`inGroup(3)`:                 `column 9: cannot use int as argument (type string) to call inGroup `,
+		`inGroup(staff)`:             `column 9: unknown name staff`,
 		`inNetwork()`:                `column 1: inNetwork needs a network, such as inNetwork("192.0.2.0/24")`,
 		`inNetwork("192.0.2.0")`:     `column 11: "192.0.2.0" is no network: write it like 192.0.2.0/24 or 2001:db8::/32`,
 		`inNetwork("192.0.2.7/24")`:  `column 11: "192.0.2.7/24" is an address in 192.0.2.0/24: write that`,

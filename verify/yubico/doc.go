@@ -33,7 +33,7 @@
 // comes to the same. Then a hash of the code is claimed: the last 256 codes of each key are remembered, 4 KiB. Once a
 // key's counters are known, an answer without them is not enough.
 //
-// The mark belongs to the public id. When a key is programmed anew its counters begin anew, and all its codes count as
+// The mark belongs to the user and the public id. When a key is programmed anew its counters begin anew, and all its codes count as
 // used, unless it gets a new public id, as the programs that write keys propose.
 //
 // # When a code is burnt

@@ -47,7 +47,10 @@ func ParseKeys(name string, text []byte) (Keys, error) {
 		}
 		keys[id], lines[id] = key, n
 	}
-	return keys, errors.Join(mistakes...)
+	if len(mistakes) > 0 {
+		return nil, errors.Join(mistakes...)
+	}
+	return keys, nil
 }
 
 func parseKey(fields []string) (id string, k Key, err error) {

@@ -103,7 +103,7 @@ func (q question) verify(got fields) (counted bool, err error) {
 	return false, errors.New("its signature h is missing or wrong: is api_key the one that belongs to client_id?")
 }
 
-// concerns checks that the answer is to this question. Old servers (yubikey-val before 2.11) leave code and nonce out
+// concerns checks that the answer is to this question. Old yubikey-val servers leave code and nonce out
 // of a no, which then could be an older no.
 func (q question) concerns(got fields, result verify.Result) error {
 	for name, asked := range map[string]string{"otp": q.otp, "nonce": q.nonce} {

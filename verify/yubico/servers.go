@@ -166,6 +166,8 @@ func (s *servers) askOne(ctx context.Context, server string, q question) (answer
 	switch {
 	case err != nil:
 		return answer{}, fmt.Errorf("read the answer: %w", err)
+	case ctx.Err() != nil: // it came when the connection was being closed
+		return answer{}, fmt.Errorf("read the answer in time: %w", ctx.Err())
 	case len(body) > maxBody:
 		return answer{}, fmt.Errorf("the answer is longer than %d octets", maxBody)
 	}

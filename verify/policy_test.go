@@ -1,0 +1,251 @@
+package verify_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"tandem/directory"
+	"tandem/verify"
+	"tandem/verify/policy"
+	"tandem/verify/rule"
+)
+
+func compileRule(t *testing.T, text string) *rule.Rule {
+	t.Helper()
+	r, err := rule.Compile(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// ruled makes the bench choose by rules: each policy is a copy of its own with that name and rule.
+func (b *bench) ruled(t *testing.T, rules ...string) []*policy.Policy {
+	t.Helper()
+	b.setup.Order = nil
+	for i, text := range rules {
+		p := *b.policy
+		p.Name = fmt.Sprintf("p%d", i)
+		if text != "" {
+			p.When = compileRule(t, text)
+		}
+		b.setup.Policies[p.Name] = &p
+		b.setup.Order = append(b.setup.Order, &p)
+	}
+	b.core = b.node()
+	return b.setup.Order
+}
+
+// unnamed is an attempt for which the client names no policy.
+func unnamed(user, typed string) verify.Attempt {
+	a := attempt(user, typed)
+	a.Policy = ""
+	return a
+}
+
+func TestFirstPolicyThatHoldsIsTaken(t *testing.T) {
+	b := newBench(t)
+	b.alice().Groups = []string{"staff"}
+	b.ruled(t, `client == "wlan"`, `inGroup("staff")`, `inGroup("staff") and via == "radius"`, ``)
+	typed := password + b.code(rfcKey, 0)
+	want(t, b.core.Start(t.Context(), unnamed("alice", typed)), verify.Accept, verify.ReasonOK)
+	if got := b.lastRecord().Policy; got != "p1" {
+		t.Errorf("policy %s", got)
+	}
+	b.alice().Groups = nil
+	b.core.Start(t.Context(), unnamed("alice", "x"))
+	if got := b.lastRecord().Policy; got != "p3" {
+		t.Errorf("policy %s", got)
+	}
+	named := attempt("alice", "x")
+	named.Policy = "p2" // its rule must hold all the same
+	want(t, b.core.Start(t.Context(), named), verify.Reject, verify.ReasonNoPolicy)
+}
+
+func TestNoPolicyHolds(t *testing.T) {
+	b := newBench(t)
+	b.ruled(t, `client == "wlan"`)
+	v := b.core.Start(t.Context(), unnamed("alice", password+b.code(rfcKey, 0)))
+	want(t, v, verify.Reject, verify.ReasonNoPolicy)
+	if v.Message != policy.DefaultTexts().Reject || !v.Hold {
+		t.Errorf("%+v", v)
+	}
+}
+
+// TestRow17_BrokenRuleIsNoWayRound: the policies after one whose rule cannot be evaluated may ask for less.
+func TestRow17_BrokenRuleIsNoWayRound(t *testing.T) {
+	b := newBench(t)
+	order := b.ruled(t, `attributes["clearance"][0] == "high"`, ``)
+	order[1].Second = policy.DemandOff
+	want(t, b.core.Start(t.Context(), unnamed("alice", password)), verify.Reject, verify.ReasonNoPolicy)
+}
+
+func TestChallengeKeepsItsPolicy(t *testing.T) {
+	b := newBench(t)
+	b.policy.Mode = policy.Challenge
+	b.ruled(t, `time.Year() == 2023 and not inGroup("late")`, ``)
+	v := b.core.Start(t.Context(), unnamed("alice", password))
+	want(t, v, verify.Challenge, verify.ReasonCodeWanted)
+	b.alice().Groups = []string{"late"}
+	want(t, b.core.Resume(t.Context(), v.State, unnamed("alice", b.code(rfcKey, 0))), verify.Accept, verify.ReasonOK)
+	if got := b.lastRecord().Policy; got != "p0" {
+		t.Errorf("policy %s", got)
+	}
+}
+
+func TestUnknownUsersAreHiddenByRulesToo(t *testing.T) {
+	b := newBench(t)
+	b.policy.Mode, b.policy.HideFirstFactor = policy.Challenge, true
+	b.ruled(t, `client == "vpn"`, ``)
+	for _, user := range []string{"alice", "mallory"} {
+		v := b.core.Start(t.Context(), unnamed(user, "wrong"))
+		if v.Outcome != verify.Challenge || b.lastRecord().Policy != "p0" {
+			t.Errorf("%s: %+v", user, v)
+		}
+	}
+}
+
+func TestAllowedGroups(t *testing.T) {
+	b := newBench(t)
+	b.policy.AllowedGroups = []string{"VPN-Users"}
+	typed := password + b.code(rfcKey, 0)
+	want(t, b.try(typed), verify.Reject, verify.ReasonNotInGroup)
+	b.alice().Groups = []string{"vpn-users"}
+	want(t, b.try(typed), verify.Accept, verify.ReasonOK)
+}
+
+func TestLevels(t *testing.T) {
+	b := newBench(t)
+	b.policy.Mode, b.policy.FirstLevel = policy.Auto, 1
+	b.setup.Levels = map[string]int{"totp": 3, "hotp": 2}
+	b.alice().Devices = append(b.alice().Devices, hotpDevice(otherKey, 0))
+	b.core = b.node()
+	try := func(demanded int, typed string) verify.Verdict {
+		a := attempt("alice", typed)
+		a.Level = demanded
+		return b.core.Start(t.Context(), a)
+	}
+	// The first factor is worth 1.
+	v := try(1, password)
+	want(t, v, verify.Accept, verify.ReasonLevel)
+	if v.Level != 1 || v.Factor != "" {
+		t.Errorf("%+v", v)
+	}
+	want(t, try(2, password), verify.Challenge, verify.ReasonCodeWanted)
+	v = try(2, password+b.digits(otherKey, 0, 6))
+	want(t, v, verify.Accept, verify.ReasonOK)
+	if v.Level != 2 || v.Factor != "hotp" {
+		t.Errorf("%+v", v)
+	}
+	// What is worth less than demanded does not count.
+	if v := try(3, password+b.digits(otherKey, 1, 6)); v.Outcome == verify.Accept {
+		t.Errorf("%+v", v)
+	}
+	v = try(3, password+b.code(rfcKey, 0))
+	want(t, v, verify.Accept, verify.ReasonOK)
+	if v.Level != 3 || v.Factor != "totp" {
+		t.Errorf("%+v", v)
+	}
+	want(t, try(4, password+b.code(rfcKey, 1)), verify.Reject, verify.ReasonNoUsableDevice)
+	// The policy's demand and the client's: the higher one.
+	b.policy.Level = 3
+	want(t, try(1, password), verify.Challenge, verify.ReasonCodeWanted)
+	// Off does not mean below the level.
+	b.policy.Second = policy.DemandOff
+	want(t, try(0, password), verify.Challenge, verify.ReasonCodeWanted)
+}
+
+func TestGradualRollOut(t *testing.T) {
+	b := newBench(t)
+	b.policy.Mode, b.policy.Spared = policy.Auto, 70
+	spared := 0
+	for i := range 1000 {
+		name := fmt.Sprintf("user%d", i)
+		b.people.users[name] = &directory.User{ID: "id-" + name, Name: name}
+		b.people.passwords["id-"+name] = password
+		v := b.core.Start(t.Context(), attempt(name, password))
+		switch v.Outcome {
+		case verify.Accept:
+			spared++
+			b.policy.Spared = 80 // who is spared at 70 is spared at 80
+			want(t, b.core.Start(t.Context(), attempt(name, password)), verify.Accept, verify.ReasonPasswordOnly)
+			b.policy.Spared = 70
+		default:
+			want(t, v, verify.Reject, verify.ReasonNoDevice)
+		}
+	}
+	if spared < 650 || spared > 750 {
+		t.Errorf("%d of 1000 are spared, instead of 70 %%", spared)
+	}
+	// Who is enrolled is asked in any case.
+	want(t, b.try(password), verify.Challenge, verify.ReasonCodeWanted)
+}
+
+func TestRequiredFromADay(t *testing.T) {
+	b := newBench(t)
+	b.alice().Devices = nil
+	b.policy.Mode, b.policy.Second = policy.Auto, policy.DemandIfEnrolled
+	b.policy.RequiredFrom = b.clock.Now().Add(time.Hour)
+	want(t, b.try(password), verify.Accept, verify.ReasonPasswordOnly)
+	b.clock.Add(time.Hour)
+	want(t, b.try(password), verify.Reject, verify.ReasonNoDevice)
+}
+
+func TestLanguages(t *testing.T) {
+	b := newBench(t)
+	b.policy.Texts = policy.Texts{Retry: "Nope. "}
+	b.policy.Language, b.policy.LanguageAttribute = "de", "preferredLanguage"
+	for language, reject := range map[string]string{
+		"":      "Anmeldung abgelehnt. ",
+		"fr-CA": "Échec de la connexion. ",
+		"en":    "Login failed. ",
+		"tlh":   "Anmeldung abgelehnt. ",
+		"DE_at": "Anmeldung abgelehnt. ",
+	} {
+		b.alice().Attributes = map[string][]string{"preferredLanguage": {language}}
+		if v := b.try("wrong"); len(v.Message) < len(reject) || v.Message[:len(reject)] != reject {
+			t.Errorf("%q: %q", language, v.Message)
+		}
+		if _, _, err := b.core.Unlock(t.Context(), "alice"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestReplyAttributes(t *testing.T) {
+	template := func(text string) policy.Template {
+		parsed, err := policy.ParseTemplate(text, func(string) bool { return true })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return parsed
+	}
+	b := newBench(t)
+	b.alice().Groups = []string{"staff", "vpn"}
+	b.alice().Attributes = map[string][]string{"ip": {"192.0.2.7"}}
+	b.policy.Mode = policy.Auto
+	b.policy.Reply = []policy.Reply{
+		{Attribute: "Class", Value: template("OU={groups}")},
+		{Attribute: "Framed-IP-Address", Value: template("{ip}")},
+		{Attribute: "Filter-Id", Value: template("{{x}} level {level} by {factor}")},
+		{Attribute: "Never", Value: template("{nothing}")},
+		{Attribute: "Only-Elsewhere", Value: template("x"), When: compileRule(t, `client == "wlan"`)},
+		{Attribute: "Here", Value: template("y"), When: compileRule(t, `client == "vpn"`)},
+	}
+	const wanted = "[{Class OU=staff} {Class OU=vpn} {Framed-IP-Address 192.0.2.7} {Filter-Id {x} level 2 by totp} {Here y}]"
+	v := b.try(password + b.code(rfcKey, -1))
+	if got := fmt.Sprint(v.Attributes); v.Outcome != verify.Accept || got != wanted {
+		t.Errorf("appended: %v %s", v.Outcome, got)
+	}
+	v = b.answer(b.try(password).State, b.code(rfcKey, 0))
+	if got := fmt.Sprint(v.Attributes); v.Outcome != verify.Accept || got != wanted {
+		t.Errorf("challenge: %v %s", v.Outcome, got)
+	}
+	if v := b.try("wrong"); v.Attributes != nil {
+		t.Errorf("a reject carries %v", v.Attributes)
+	}
+	// An attribute may be what keeps the user in their network.
+	b.policy.Reply[5].When = compileRule(t, `attributes["none"][0] == "x"`)
+	want(t, b.try(password+b.code(rfcKey, 1)), verify.Reject, verify.ReasonNoPolicy)
+}
