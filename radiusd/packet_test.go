@@ -20,8 +20,8 @@ func frame(code byte, attributes ...[]byte) []byte {
 	return b
 }
 
-// attribute encodes one attribute.
-func attribute(kind radius.Type, value string) []byte {
+// attr encodes one attribute.
+func attr(kind radius.Type, value string) []byte {
 	return append([]byte{byte(kind), byte(len(value) + 2)}, value...)
 }
 
@@ -37,10 +37,10 @@ func malformed() map[string]struct {
 	raw  []byte
 	want dropReason
 } {
-	user := attribute(rfc2865.UserName_Type, "alice")
-	mac := attribute(rfc2869.MessageAuthenticator_Type, "0123456789abcdef")
-	state := attribute(rfc2865.State_Type, "state")
-	big := frame(1, bytes.Repeat(attribute(rfc2865.ProxyState_Type, string(make([]byte, 253))), 15), make([]byte, 300))
+	user := attr(rfc2865.UserName_Type, "alice")
+	mac := attr(rfc2869.MessageAuthenticator_Type, "0123456789abcdef")
+	state := attr(rfc2865.State_Type, "state")
+	big := frame(1, bytes.Repeat(attr(rfc2865.ProxyState_Type, string(make([]byte, 253))), 15), make([]byte, 300))
 	return map[string]struct {
 		raw  []byte
 		want dropReason
@@ -50,21 +50,21 @@ func malformed() map[string]struct {
 		"length field below the header":     {withLength(frame(1, user), 19), dropLength},
 		"length field beyond the datagram":  {withLength(frame(1, user), 28), dropLength},
 		"length field beyond 4096":          {withLength(append(big, make([]byte, 100)...), 4097), dropLength},
-		"attribute of type 0":               {frame(1, user, attribute(0, "x")), dropAttributeType},
+		"attribute of type 0":               {frame(1, user, attr(0, "x")), dropAttributeType},
 		"attribute of length 0":             {frame(1, []byte{1, 0}), dropAttributeLength},
 		"attribute of length 1":             {frame(1, []byte{1, 1, 'a'}), dropAttributeLength},
 		"attribute beyond the packet":       {frame(1, []byte{1, 10, 'a'}), dropAttributeLength},
 		"attribute cut off after its type":  {frame(1, user, []byte{4}), dropAttributeLength},
 		"attribute beyond the length field": {withLength(frame(1, user), 26), dropAttributeLength},
-		"201 attributes":                    {frame(1, bytes.Repeat(attribute(rfc2865.ProxyState_Type, "p"), 201)), dropTooMany},
-		"Message-Authenticator of 15":       {frame(1, user, attribute(rfc2869.MessageAuthenticator_Type, "0123456789abcde")), dropMessageAuthLength},
-		"Message-Authenticator of 17":       {frame(1, user, attribute(rfc2869.MessageAuthenticator_Type, "0123456789abcdef0")), dropMessageAuthLength},
-		"Message-Authenticator of 0":        {frame(1, user, attribute(rfc2869.MessageAuthenticator_Type, "")), dropMessageAuthLength},
+		"201 attributes":                    {frame(1, bytes.Repeat(attr(rfc2865.ProxyState_Type, "p"), 201)), dropTooMany},
+		"Message-Authenticator of 15":       {frame(1, user, attr(rfc2869.MessageAuthenticator_Type, "0123456789abcde")), dropMessageAuthLength},
+		"Message-Authenticator of 17":       {frame(1, user, attr(rfc2869.MessageAuthenticator_Type, "0123456789abcdef0")), dropMessageAuthLength},
+		"Message-Authenticator of 0":        {frame(1, user, attr(rfc2869.MessageAuthenticator_Type, "")), dropMessageAuthLength},
 		"two Message-Authenticators":        {frame(1, mac, user, mac), dropRepeated},
 		"two States":                        {frame(1, user, state, state), dropRepeated},
 		"two User-Names":                    {frame(1, user, user), dropRepeated},
-		"two User-Passwords":                {frame(1, attribute(2, "0123456789abcdef"), attribute(2, "0123456789abcdef")), dropRepeated},
-		"empty State":                       {frame(1, user, attribute(rfc2865.State_Type, "")), dropEmptyState},
+		"two User-Passwords":                {frame(1, attr(2, "0123456789abcdef"), attr(2, "0123456789abcdef")), dropRepeated},
+		"empty State":                       {frame(1, user, attr(rfc2865.State_Type, "")), dropEmptyState},
 		"Accounting-Request":                {frame(4, user), dropCode},
 		"Access-Accept":                     {frame(2, mac), dropCode},
 		"code 0":                            {frame(0, user), dropCode},
@@ -89,14 +89,14 @@ func TestRow02_MalformedPacketsAreDroppedAndCounted(t *testing.T) {
 }
 
 func TestInspectAcceptsTheLimits(t *testing.T) {
-	user := attribute(rfc2865.UserName_Type, "alice")
-	full := frame(1, bytes.Repeat(attribute(rfc2865.ProxyState_Type, string(make([]byte, 253))), 15), attribute(33, string(make([]byte, 249))))
+	user := attr(rfc2865.UserName_Type, "alice")
+	full := frame(1, bytes.Repeat(attr(rfc2865.ProxyState_Type, string(make([]byte, 253))), 15), attr(33, string(make([]byte, 249))))
 	for name, raw := range map[string][]byte{
 		"header alone":            frame(1),
 		"4096 octets":             full,
-		"200 attributes":          frame(1, bytes.Repeat(attribute(rfc2865.ProxyState_Type, "p"), 200)),
+		"200 attributes":          frame(1, bytes.Repeat(attr(rfc2865.ProxyState_Type, "p"), 200)),
 		"octets after the packet": append(frame(1, user), "padding"...),
-		"attribute without value": frame(1, attribute(rfc2865.UserPassword_Type, "")),
+		"attribute without value": frame(1, attr(rfc2865.UserPassword_Type, "")),
 	} {
 		p, reason := inspect(raw)
 		if reason != "" {

@@ -32,8 +32,8 @@ func replyCode(o verify.Outcome) radius.Code {
 }
 
 // encodeReply makes the reply to request that says v: Message-Authenticator first, what v has to
-// say, and the request's Proxy-States unchanged and in order (RFC 2865 §5.33).
-func encodeReply(request *radius.Packet, v verify.Verdict, charset Charset) ([]byte, error) {
+// say, the attributes that an Accept carries, and the request's Proxy-States unchanged and in order (RFC 2865 §5.33).
+func (d *dictionary) encodeReply(request *radius.Packet, v verify.Verdict, charset Charset) ([]byte, error) {
 	answer := request.Response(replyCode(v.Outcome))
 	if v.Outcome == verify.Challenge {
 		answer.Add(rfc2865.State_Type, v.State)
@@ -44,6 +44,11 @@ func encodeReply(request *radius.Packet, v verify.Verdict, charset Charset) ([]b
 	if v.Outcome == verify.Challenge {
 		answer.Add(rfc2865.SessionTimeout_Type, radius.NewInteger(uint32(max(v.Lifetime, 0))))
 		answer.Add(rfc2869.Prompt_Type, radius.NewInteger(uint32(prompt(v))))
+	}
+	if v.Outcome == verify.Accept {
+		if err := d.add(answer, request, v.Attributes); err != nil {
+			return nil, err
+		}
 	}
 	for _, a := range request.Attributes {
 		if a.Type == rfc2865.ProxyState_Type {

@@ -54,7 +54,7 @@ func TestReplyBytes(t *testing.T) {
 			for _, value := range test.proxyState {
 				request.Add(rfc2865.ProxyState_Type, radius.Attribute(value))
 			}
-			raw, err := encodeReply(request, test.verdict, test.charset)
+			raw, err := new(dictionary).encodeReply(request, test.verdict, test.charset)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -20,12 +20,13 @@ type Server struct {
 	log      *slog.Logger
 	settings atomic.Pointer[settings]
 
-	cache   *replyCache
-	queue   *queue
-	delays  *delayLine
-	status  *statusDesk
-	metrics *metrics
-	samples sampler
+	cache      *replyCache
+	queue      *queue
+	delays     *delayLine
+	status     *statusDesk
+	metrics    *metrics
+	attributes dictionary
+	samples    sampler
 
 	// work is the context of everything that is done for requests; giveUp ends it.
 	work   context.Context //nolint:containedctx // it is the server's life, not a call's

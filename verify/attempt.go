@@ -144,6 +144,8 @@ const (
 	ReasonClockBehind  Reason = "clock-behind"
 	ReasonResync       Reason = "resync-started"
 	ReasonThrottled    Reason = "throttled"
+	// ReasonAccountState: the password was right, but the account may not log in (expired, disabled …).
+	ReasonAccountState Reason = "account-state"
 	// ReasonLevel: the first factor alone, because it is worth what is demanded.
 	ReasonLevel Reason = "ok-level"
 	// ReasonNotInGroup: the policy lets in members of some groups only.

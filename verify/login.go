@@ -29,15 +29,16 @@ type login struct {
 
 	policy     *policy.Policy
 	user       *directory.User
-	factors    []Factor    // those that the policy lets count
-	tried      []string    // factors a code was tried against
-	sent       string      // the factor by which a code was sent
-	failed     []string    // factors by which none could be
-	device     string      // the device whose code matched
-	detail     string      // and what there is to say about it
-	opened     *opened     // the challenge this step ended with
-	level      int         // what was shown is worth
-	attributes []Attribute // for the client, once the user is in
+	factors    []Factor                // those that the policy lets count
+	tried      []string                // factors a code was tried against
+	sent       string                  // the factor by which a code was sent
+	failed     []string                // factors by which none could be
+	device     string                  // the device whose code matched
+	detail     string                  // and what there is to say about it
+	opened     *opened                 // the challenge this step ended with
+	level      int                     // what was shown is worth
+	attributes []Attribute             // for the client, once the user is in
+	account    *directory.AccountError // why the account may not log in
 	// brokenRule: a policy's rule could not be evaluated.
 	brokenRule bool
 	second     string // the second factor that was shown
@@ -79,8 +80,27 @@ func (l *login) verdict(e ending) Verdict {
 		v.Hold = l.policy.HideFirstFactor
 	case Reject, Unavailable:
 		v.Message, v.Hold = texts.Reject, true
+		if e.reason == ReasonAccountState && l.policy.TellAccountState {
+			v.Message = accountText(texts, l.account.Condition)
+		}
 	}
 	return v
+}
+
+// accountText is what a user is told whose password was right.
+func accountText(t policy.Texts, c directory.Condition) string {
+	switch c {
+	case directory.PasswordExpired, directory.PasswordMustChange:
+		return t.PasswordExpired
+	case directory.AccountExpired:
+		return t.AccountExpired
+	case directory.AccountDisabled:
+		return t.AccountDisabled
+	case directory.OutsideHours, directory.OtherWorkstation:
+		return t.AccountHours
+	case directory.LockedOut: // who waits gets in: the usual text says so
+	}
+	return t.Reject
 }
 
 // texts are what the user reads, in their language as far as it is known.
@@ -535,6 +555,13 @@ func (l *login) checkPassword(ctx context.Context, password string, notes ...Not
 	case err == nil:
 		l.explain("password", "right")
 		return ending{}, true
+	case errors.As(err, &l.account) && l.account.PasswordRight:
+		// Who knows the password has not guessed it; and is not let in.
+		l.explain("password", "right, but %v", err)
+		if e, ok := l.fail(ctx, commit{notes: notes}); !ok {
+			return e, false
+		}
+		return rejectFor(ReasonAccountState, err), false
 	case errors.Is(err, directory.ErrWrongPassword):
 		l.explain("password", "wrong: %v", err)
 		if e, ok := l.fail(ctx, commit{failure: true, notes: notes}); !ok {

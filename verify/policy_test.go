@@ -249,3 +249,30 @@ func TestReplyAttributes(t *testing.T) {
 	b.policy.Reply[5].When = compileRule(t, `attributes["none"][0] == "x"`)
 	want(t, b.try(password+b.code(rfcKey, 1)), verify.Reject, verify.ReasonNoPolicy)
 }
+
+func TestAccountState(t *testing.T) {
+	b := newBench(t)
+	b.policy.Mode = policy.Challenge
+	account := &directory.AccountError{Condition: directory.PasswordExpired, CountsAs: directory.ErrWrongPassword, PasswordRight: true}
+	b.people.bindErr = account
+	expired := policy.DefaultTexts().PasswordExpired
+	if v := b.try(password); v.Message == expired || v.Reason != verify.ReasonAccountState {
+		t.Errorf("told without being asked to: %+v", v)
+	}
+	b.policy.TellAccountState = true
+	for range 10 { // it is no guess
+		if v := b.try(password); v.Outcome != verify.Reject || v.Reason != verify.ReasonAccountState || v.Message != expired || !v.Hold {
+			t.Fatalf("%+v", v)
+		}
+	}
+	// What the directory says to anybody is told to nobody.
+	account.PasswordRight = false
+	if v := b.try(password); v.Message == expired || v.Reason != verify.ReasonWrongPassword {
+		t.Errorf("%+v", v)
+	}
+	// A challenge that hides the password's being right hides this.
+	account.PasswordRight, b.policy.HideFirstFactor = true, true
+	if v := b.try(password); v.Outcome != verify.Challenge || v.Message != "Code: " {
+		t.Errorf("%+v", v)
+	}
+}

@@ -128,23 +128,19 @@ func (t text) fill(u *directory.User, code string) (string, error) {
 	return filled.String(), nil
 }
 
-// attribute is what the directory has of u under name: the first value of several. None is an error, because an
-// empty argument could mean anything to a service.
+// attribute is what stands for $name: the directory's login name for user and uid, else the user's attribute of that name, all its values joined by "; " as LemonLDAP::NG does, else the mail address for mail
+// and the phone number for phone and mobile. None is an error: an empty argument could mean anything to a service.
 func attribute(u *directory.User, name string) (string, error) {
 	var value string
-	switch name {
-	case "user":
+	switch values := u.Attributes[name]; {
+	case name == "user" || name == "uid":
 		value = u.Name
-	case "mail":
+	case len(values) > 0:
+		value = strings.Join(values, "; ")
+	case name == "mail":
 		value = u.Mail
-	case "phone":
+	case name == "phone" || name == "mobile":
 		value = u.Phone
-	case "dn":
-		value = u.DN
-	default:
-		if values := u.Attributes[name]; len(values) > 0 {
-			value = values[0]
-		}
 	}
 	if value == "" {
 		return "", fmt.Errorf("the user has no attribute %q: write it into the entry, and name it under attributes.extra if it comes from LDAP", name)

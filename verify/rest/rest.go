@@ -37,10 +37,10 @@ type Config struct {
 	InitURL string
 	// VerifyURL checks a code; empty if OwnDigits is set, and only then.
 	VerifyURL string
-	// InitArguments and VerifyArguments are members of the two JSON objects, by their names. In the texts, $user,
-	// $mail, $phone, $dn and $code are put in, or any attribute of the user's by its configured name; ${name} is
-	// the same, and $$ is a dollar. A user who lacks one of them is not served. "user" is $user, and "code" is
-	// $code where there is a code, unless they stand here; a member whose text is empty is left out.
+	// InitArguments and VerifyArguments are members of the two JSON objects, by their names. In the texts, $code is
+	// put in, or the user's attribute of any other name (see [attribute]); ${name} is the same, and $$ is a dollar.
+	// A user who lacks one of them is not served. "user" is $user, and "code" is $code where there is a code, unless
+	// they stand here; a member whose text is empty is left out.
 	InitArguments, VerifyArguments map[string]string
 	// InitStatusOnly takes any status from 200 to 299 of InitURL for a success, and reads no more of the answer:
 	// for gateways whose answer is not LemonLDAP::NG's. It lets nobody in.

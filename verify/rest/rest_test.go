@@ -56,15 +56,17 @@ func TestArguments(t *testing.T) {
 	s := serve(t, nil)
 	c := s.config()
 	c.VerifyArguments = map[string]string{
-		"mail": "$mail", "fixed": "text", "both": "to $mail ($phone)", "dn": "${dn}", "cn": "${cn}", "braces": "${user}name",
+		"mail": "$mail", "fixed": "text", "both": "to $mail ($phone)", "cn": "${cn}", "braces": "${user}name",
 		"option": "${user-class;lang-en}", "dollar": "$$user costs 5 $$", "user": "", "code": "", "otp": "<$code>",
+		"uid": "$uid", "mobile": "$mobile", "several": "$several", "other": "$user/$phone",
 	}
 	if _, err := check(t, open(t, c), "$mail${cn}"); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]string{
-		"mail": "dwho@badwolf.org", "fixed": "text", "both": "to dwho@badwolf.org (+44 20 7946 0042)", "dn": "uid=dwho,ou=people", "cn": "Doctor Who",
+		"mail": "dwho@badwolf.org", "fixed": "text", "both": "to dwho@badwolf.org (+44 20 7946 0042)", "cn": "Doctor Who",
 		"braces": "dwhoname", "option": "time lord", "dollar": "$user costs 5 $", "otp": "<$mail${cn}>",
+		"uid": "dwho", "mobile": "+44 20 7946 0042", "several": "one; two", "other": "dwho/+44 20 7946 0042",
 	}
 	if got := s.requests()[0].body; !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)

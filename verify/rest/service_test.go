@@ -27,8 +27,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // dwho is the user of LemonLDAP::NG's own tests.
 func dwho() *directory.User {
 	return &directory.User{
-		ID: "id-dwho", Name: "dwho", Mail: "dwho@badwolf.org", Phone: "+44 20 7946 0042", DN: "uid=dwho,ou=people",
-		Attributes: map[string][]string{"cn": {"Doctor Who", "The Doctor"}, "user-class;lang-en": {"time lord"}, "empty": {""}, "binary": {"\xff"}},
+		ID: "id-dwho", Name: "dwho", Mail: "dwho@badwolf.org", Phone: "+44 20 7946 0042",
+		Attributes: map[string][]string{"cn": {"Doctor Who"}, "several": {"one", "two"}, "user-class;lang-en": {"time lord"}, "empty": {""}, "binary": {"\xff"}},
 	}
 }
 
