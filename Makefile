@@ -5,8 +5,9 @@ COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X tandem/internal/version.Version=$(VERSION) -X tandem/internal/version.Commit=$(COMMIT)
 LINT    := go tool -modfile=tools.mod golangci-lint
 FUZZTIME ?= 30s
+SOAK ?= 30m
 
-.PHONY: help build build-pam bench-pam demo test test-quick mutants fuzz lint fmt deps clean
+.PHONY: help build build-pam bench-pam demo test test-quick mutants soak fuzz lint fmt deps clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -32,6 +33,9 @@ test-quick: ## the tests that need no other program
 
 mutants: deps ## take each defence out and see its test fail
 	go run ./test/mutants
+
+soak: deps ## load with faults for SOAK: kills, partitions, broken disks (as root)
+	go test -count=1 -timeout 0 -v -run '^TestSoak$$' ./test/faults -soak $(SOAK)
 
 fuzz: ## every fuzz target for FUZZTIME each
 	@test/fuzz.sh $(FUZZTIME)

@@ -7,7 +7,7 @@ import (
 	"tandem/directory"
 )
 
-func TestPlainNames(t *testing.T) {
+func TestRow16_OnlyWhatIsListedIsTakenOff(t *testing.T) {
 	n := directory.Names{Domains: []string{"CORP", "LAB"}, Realms: []string{"corp.example.com"}}
 	for typed, want := range map[string]string{
 		"alice":                          "alice",

@@ -41,6 +41,7 @@ func newAttempt(p *radius.Packet, c *Client, peer netip.Addr) (a verify.Attempt,
 		User:    c.Charset.decode(rfc2865.UserName_GetString(p)),
 		Policy:  c.Policy,
 		Level:   c.Level,
+		Names:   c.Names,
 	}
 	hidden, ok := p.Lookup(rfc2865.UserPassword_Type)
 	if !ok {

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"time"
 
+	"tandem/directory"
 	"tandem/internal/secret"
 	"tandem/verify"
 )
@@ -100,6 +101,8 @@ type Client struct {
 	LimitProxyState bool
 	// Policy names the core's policy for this client; empty: the core chooses one by its rules.
 	Policy string
+	// Names is what its users may write beside their name.
+	Names directory.Names
 	// Level is what its users have to reach at least; 0: nothing.
 	Level int
 	// Charset is how the client encodes text.

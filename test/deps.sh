@@ -9,10 +9,13 @@ declare -A need=(
   [openssl]=openssl [mkfs.ext4]=e2fsprogs [gcc]=gcc [mkpasswd]=whois [argon2]=argon2
   [make]=make [sshd]=openssh-server [ssh]=openssh-client [sudo]=sudo [pamtester]=pamtester [valgrind]=valgrind
   [scan-build-14]=clang-tools-14 [clang-14]=clang-14 [nm]=binutils [unshare]=util-linux [etcd]=etcd-server [mount]=mount
-  [yubiserver]=yubiserver
+  [yubiserver]=yubiserver [freeradius]=freeradius [samba]=samba [samba-tool]=samba-common-bin
 )
 # file → package
 declare -A files=([/usr/include/security/pam_modules.h]=libpam0g-dev [/usr/include/stdio.h]=libc6-dev
+  [/usr/share/samba/setup/provision.ldif]=samba-ad-provision
+  [/usr/lib/$(uname -m)-linux-gnu/samba/vfs/acl_xattr.so]=samba-vfs-modules
+  [/usr/lib/$(uname -m)-linux-gnu/samba/ldb/password_hash.so]=samba-dsdb-modules
   [/usr/lib/python3/dist-packages/aiosmtpd/smtp.py]=python3-aiosmtpd)
 if [ "${1:-}" = bench ]; then
   lib=/lib/$(uname -m)-linux-gnu/security

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"tandem/directory"
 	"tandem/internal/secret"
 	"tandem/verify/rule"
 )
@@ -25,6 +26,8 @@ type Attempt struct {
 	Service string
 	// User is the name as it was typed, in UTF-8.
 	User string
+	// Names is what this client's users may write beside their name; it is taken off before the look-up.
+	Names directory.Names
 	// Secret is what was typed into the password field, in UTF-8: a password, a code, or both. What holds
 	// control characters was typed by no person (sshd feeds such answers for users it will not let in),
 	// and is never counted as a guess.

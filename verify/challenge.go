@@ -45,6 +45,8 @@ type openSession struct {
 	Menu []string `json:"menu,omitempty"`
 	// Sealed is the code that was sent; see seal.
 	Sealed []byte `json:"sealed,omitempty"`
+	// Vouched is what the first factor said of the user.
+	Vouched []Attribute `json:"vouched,omitempty"`
 	// Doomed, if set, is why no answer will do.
 	Doomed Reason `json:"doomed,omitempty"`
 
@@ -74,7 +76,7 @@ func (l *login) prepareChallenge(s openSession) (*opened, error) {
 	}
 	state = append(state, l.core.stateChecksum(state)...)
 	s.Attempt, s.User, s.Client, s.NAS, s.Policy = l.ID, l.User, l.Client, l.NAS, l.policy.Name
-	s.Sealed = seal(state, s.code)
+	s.Sealed, s.Vouched = seal(state, s.code), l.vouched
 	record, err := json.Marshal(s)
 	if err != nil {
 		return nil, fmt.Errorf("encode the challenge: %w", err)
@@ -151,7 +153,7 @@ func (l *login) resume(ctx context.Context, state []byte) ending {
 	if _, e, ok := l.readChallenge(ctx, key); !ok { // an answer that came first has spent it
 		return e
 	}
-	session.code = unseal(state, session.Sealed)
+	session.code, l.vouched = unseal(state, session.Sealed), session.Vouched
 	if e, ok := l.noCodeTyped(ctx, key, session); ok {
 		return e
 	}
@@ -206,7 +208,7 @@ func (l *login) fitsCode(answer string) bool {
 
 // offerMenu lets the user choose between the factors of s.Menu.
 func (l *login) offerMenu(ctx context.Context, c commit, s openSession, notice string) ending {
-	s.text = notice + strings.ReplaceAll(l.texts().Menu, "{menu}", l.menu(s.Menu))
+	s.text = notice + l.menuText(s.Menu)
 	l.explain("choice", "the user is asked for one of %s", strings.Join(s.Menu, ", "))
 	return l.openChallenge(ctx, c, s)
 }

@@ -163,6 +163,9 @@ func (l *login) ask(ctx context.Context, f Factor, code string) (Finding, error)
 	}
 	l.explain("code", "%s", text)
 	if finding.Result == Match {
+		if _, ok := f.(Sender); ok { // the next login may have a code at once
+			finding.Notes = append(finding.Notes, Note{Key: sentKey(f)})
+		}
 		l.device, l.detail, l.second = finding.Device, finding.Detail, f.Name()
 		l.level = max(l.level, l.setup.level(f.Name()))
 	}

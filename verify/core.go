@@ -199,11 +199,11 @@ func (c *Core) Ready(ctx context.Context) error {
 func (c *Core) Asks(ctx context.Context, a Attempt) (m policy.Mode, ok bool) {
 	s, release := c.acquire()
 	defer release()
-	l := &login{core: c, setup: s, Attempt: a}
-	l.Explain = nil
+	a.Explain = nil
+	l := c.newLogin(s, a)
 	if a.Policy == "" && len(s.Order) > 1 && checkName(a.User) == nil {
 		// Who is not there, or cannot be looked up now, is asked as anybody else; Start says the rest.
-		l.user, _ = s.Directory.Lookup(ctx, a.User)
+		l.user, _ = s.Directory.Lookup(ctx, a.Names.Plain(a.User))
 	}
 	if !l.choosePolicy() {
 		return "", false
@@ -237,7 +237,7 @@ func (c *Core) step(ctx context.Context, a Attempt, name string, run func(*login
 	setup, release := c.acquire()
 	defer release()
 
-	l := &login{core: c, setup: setup, Attempt: a}
+	l := c.newLogin(setup, a)
 	if l.ID == "" {
 		l.ID = c.newID()
 	}

@@ -82,7 +82,6 @@ func (l *login) checkDelivered(f Maker, code string, marks Marks) (Finding, erro
 			Key: deliveryKey(f), From: record, To: used,
 			For: max(time.UnixMilli(d.Expires).Sub(l.core.now()), time.Second),
 		},
-		Notes: []Note{{Key: sentKey(f)}}, // the next login may have a code at once
 	}, nil
 }
 
@@ -172,7 +171,7 @@ func (l *login) takeBack(ctx context.Context, f Factor, record []byte) {
 		return err
 	})
 	if err != nil {
-		l.core.log.Warn("the store could not be told that a code was not sent; another is sent only after a while", "attempt", l.ID, "err", err)
+		l.log.Warn("the store could not be told that a code was not sent; another is sent only after a while", "attempt", l.ID, "err", err)
 	}
 }
 
@@ -205,7 +204,7 @@ func (l *login) begin(ctx context.Context, c commit, s openSession, f Factor) en
 		case errors.Is(err, store.ErrUnavailable):
 			return unavailable(ReasonStoreDown, err)
 		}
-		l.core.log.Warn("a code could not be sent", "attempt", l.ID, "user", l.user.Name, "factor", sender.Name(), "err", err)
+		l.log.Warn("a code could not be sent", "attempt", l.ID, "user", l.user.Name, "factor", sender.Name(), "err", err)
 		l.explain("send", "%v", err)
 		notice += l.fill(l.texts().SendFailed, sender)
 		failures = append(failures, err)
@@ -225,13 +224,22 @@ func (l *login) noCode(ctx context.Context, c commit, e ending) ending {
 // standIn is the next sender of the policy's fallbacks that serves the user and has not failed in this step, or
 // nil.
 func (l *login) standIn() Sender {
-	for _, name := range l.policy.Fallback {
-		f, ok := l.setup.factor(name).(Sender)
-		if ok && !slices.Contains(l.failed, name) && slices.Contains(l.allowed(), Factor(f)) && l.serves(f) {
+	for _, f := range l.fallbacks() {
+		if !slices.Contains(l.failed, f.Name()) {
 			return f
 		}
 	}
 	return nil
+}
+
+// fallbacks are the senders of the policy's fallbacks that serve the user.
+func (l *login) fallbacks() (all []Sender) {
+	for _, name := range l.policy.Fallback {
+		if f, ok := l.setup.factor(name).(Sender); ok && slices.Contains(l.allowed(), Factor(f)) && l.serves(f) {
+			all = append(all, f)
+		}
+	}
+	return all
 }
 
 // resend answers who asks, in a challenge, for the code once more.

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
@@ -18,6 +19,42 @@ func (l *login) memberOf(groups []string) bool {
 	return slices.ContainsFunc(groups, func(g string) bool {
 		return slices.ContainsFunc(l.user.Groups, func(of string) bool { return strings.EqualFold(g, of) })
 	})
+}
+
+// path is what a login takes to get in.
+type path int
+
+const (
+	// pathSecond: a second factor, after the first unless the client has seen to that.
+	pathSecond path = iota
+	// pathFirst: the first factor alone.
+	pathFirst
+	// pathNone: there is nothing by which this user could get in.
+	pathNone
+)
+
+// path says what this login takes, and, for pathFirst, why that is enough.
+func (l *login) path(ctx context.Context) (path, Reason, error) {
+	passwordAsked := l.policy.Mode != policy.CodeOnly
+	if enough, r := l.firstFactorIsEnough(); enough && (l.FirstFactorDone || passwordAsked) {
+		return pathFirst, r, nil
+	}
+	servable, err := l.servable(ctx)
+	switch {
+	case err != nil:
+		return pathNone, "", err
+	case servable:
+		return pathSecond, "", nil
+	case l.user.HasDevices() || l.demand() != policy.DemandIfEnrolled:
+		return pathNone, "", nil
+	case l.FirstFactorDone:
+		l.explain("devices", "the user has no device, and the policy lets that pass")
+		return pathFirst, ReasonNoDeviceAllowed, nil
+	case passwordAsked:
+		l.explain("devices", "the user has no device, and the policy lets that pass")
+		return pathFirst, ReasonPasswordOnly, nil
+	}
+	return pathNone, "", nil
 }
 
 // firstFactorIsEnough reports whether nobody asks for a second factor, and why.
@@ -56,13 +93,14 @@ func (l *login) demand() policy.Demand {
 func (l *login) rolledOut() policy.Demand {
 	p := l.policy
 	switch {
-	case p.Second == policy.DemandIfEnrolled && !p.RequiredFrom.IsZero() && !l.core.now().Before(p.RequiredFrom):
+	case p.Second == policy.DemandIfEnrolled && !p.RequiredFrom.IsZero() && !l.now().Before(p.RequiredFrom):
 		l.explain("second factor", "required, since %s", p.RequiredFrom.Format(time.DateOnly))
 		return policy.DemandRequired
 	case p.Second == policy.DemandRequired && hundredth(l.user.ID) >= 100-p.Spared:
 		l.explain("second factor", "if enrolled: the user is not yet among the %d %% for whom it is required", 100-p.Spared)
 		return policy.DemandIfEnrolled
 	}
+	l.explain("second factor", "%s, by the policy", p.Second)
 	return p.Second
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 	"unicode"
@@ -26,6 +27,8 @@ type login struct {
 	Attempt
 	core  *Core
 	setup *Setup
+	log   *slog.Logger
+	now   func() time.Time // what rules and policies go by; the throttle has the core's own clock
 
 	policy     *policy.Policy
 	user       *directory.User
@@ -38,12 +41,17 @@ type login struct {
 	opened     *opened                 // the challenge this step ended with
 	level      int                     // what was shown is worth
 	attributes []Attribute             // for the client, once the user is in
+	vouched    []Attribute             // what the first factor says of the user
 	account    *directory.AccountError // why the account may not log in
-	// brokenRule: a policy's rule could not be evaluated.
-	brokenRule bool
+	// brokenRule is why the rule of policy could not be evaluated.
+	brokenRule error
 	second     string // the second factor that was shown
 	// password is what stood beside a code that was split off
 	password secret.String
+}
+
+func (c *Core) newLogin(s *Setup, a Attempt) *login {
+	return &login{Attempt: a, core: c, setup: s, log: c.log, now: c.now}
 }
 
 // ending is how a step ended, before it is put into words.
@@ -150,20 +158,14 @@ func (l *login) start(ctx context.Context) ending {
 	}
 
 	l.level = l.policy.FirstLevel
-	if enough, r := l.firstFactorIsEnough(); enough && (l.FirstFactorDone || l.policy.Mode != policy.CodeOnly) {
-		if l.FirstFactorDone {
-			return l.accept(ctx, r, commit{})
-		}
-		return l.hide(ctx, l.passwordAlone(ctx, r))
-	}
-	servable, err := l.servable(ctx)
-	if err != nil {
+	switch path, r, err := l.path(ctx); {
+	case err != nil:
 		return unavailable(ReasonStoreDown, err)
-	}
-	if !servable {
-		if e, ok := l.withoutDevice(ctx); ok {
-			return e
-		}
+	case path == pathFirst && l.FirstFactorDone:
+		return l.accept(ctx, r, commit{})
+	case path == pathFirst:
+		return l.hide(ctx, l.passwordAlone(ctx, r))
+	case path == pathNone:
 		return l.hide(ctx, l.noDevice())
 	}
 	if l.FirstFactorDone {
@@ -265,7 +267,7 @@ func (l *login) choosePolicy() bool {
 			l.explain("policy", "%s: mode %s", p.Name, p.Mode)
 			return true
 		}
-		if l.brokenRule {
+		if l.brokenRule != nil {
 			return false
 		}
 	}
@@ -280,8 +282,8 @@ func (l *login) policyHolds(p *policy.Policy) bool {
 	}
 	ok, err := p.When.Match(l.env())
 	if err != nil {
-		l.brokenRule = true
-		l.core.log.Error("a policy's rule could not be evaluated: the attempt is rejected", "attempt", l.ID, "policy", p.Name, "err", err)
+		l.brokenRule = err
+		l.log.Error("a policy's rule could not be evaluated: the attempt is rejected", "attempt", l.ID, "policy", p.Name, "err", err)
 		l.explain("policy", "%s: its rule: %v", p.Name, err)
 		return false
 	}
@@ -303,10 +305,19 @@ func (l *login) allowedIn() bool {
 // findUser turns the name as typed into the directory's entry. From here on only the entry's
 // identifier is a key.
 func (l *login) findUser(ctx context.Context) (ending, bool) {
-	u, err := l.setup.Directory.Lookup(ctx, l.User)
+	name := l.Names.Plain(l.User)
+	if name == "" {
+		l.explain("user", "%q is a domain or realm without a name", l.User)
+		return reject(ReasonBadName), false
+	}
+	u, err := l.setup.Directory.Lookup(ctx, name)
+	var account *directory.AccountError
 	switch {
+	case errors.As(err, &account) && errors.Is(err, directory.ErrNoUser):
+		l.explain("user", "%v", err)
+		return rejectFor(ReasonUnknownUser, err), false
 	case errors.Is(err, directory.ErrNoUser):
-		l.explain("user", "the directory has no user %q", l.User)
+		l.explain("user", "the directory has no user %q", name)
 		return reject(ReasonUnknownUser), false
 	case errors.Is(err, directory.ErrAmbiguous):
 		l.explain("user", "the directory has more than one user %q", l.User)
@@ -325,27 +336,31 @@ func (l *login) findUser(ctx context.Context) (ending, bool) {
 		l.explain("groups", "%s", strings.Join(u.Groups, ", "))
 	}
 	for _, p := range u.Skipped {
-		l.core.log.Warn("a device cannot be used", "attempt", l.ID, "user", u.Name, "device", p.Device, "why", p.Why)
+		l.log.Warn("a device cannot be used", "attempt", l.ID, "user", u.Name, "device", p.Device, "why", p.Why)
 		l.explain("devices", "%s cannot be used: %s", p.Device, p.Why)
 	}
 	for _, d := range u.Devices {
 		if d.Weak {
-			l.core.log.Warn("a device's secret has fewer than 128 bits (RFC 4226 §4): replace the token", "user", u.Name, "device", d.Name)
+			l.log.Warn("a device's secret has fewer than 128 bits (RFC 4226 §4): replace the token", "user", u.Name, "device", d.Name)
 			l.explain("devices", "%q has a secret of fewer than 128 bits", d.Name)
 		}
 	}
 	return ending{}, true
 }
 
-func (l *login) checkThrottle(ctx context.Context) (ending, bool) {
-	var until time.Time
-	err := l.core.store.View(ctx, func(r store.Reader) error {
-		var err error
+// refusedUntil is when the throttle lets the user try again, zero if now; see [Throttle.refusedUntil].
+func (l *login) refusedUntil(ctx context.Context) (until time.Time, err error) {
+	err = l.core.store.View(ctx, func(r store.Reader) error {
 		until, err = l.setup.Throttle.refusedUntil(r, l.user.ID, l.place(), l.core.now())
 		return err
 	})
+	return until, err
+}
+
+func (l *login) checkThrottle(ctx context.Context) (ending, bool) {
+	until, err := l.refusedUntil(ctx)
 	if errors.Is(err, errFromTheFuture) {
-		l.core.log.Error("failures were counted at a time that has not come: did this host's clock jump back?", "user", l.user.Name)
+		l.log.Error("failures were counted at a time that has not come: did this host's clock jump back?", "user", l.user.Name)
 		err = l.core.store.Update(ctx, func(tx store.Tx) error {
 			var err error
 			until, err = l.setup.Throttle.heal(tx, l.user.ID, l.place(), l.core.now())
@@ -382,12 +397,15 @@ func (l *login) noDevice() ending {
 		why = append(why, p.Device+": "+p.Why)
 	}
 	for _, d := range l.user.Devices {
-		why = append(why, fmt.Sprintf("%q: no factor checks devices of type %s", d.Name, d.Type))
+		why = append(why, fmt.Sprintf("%q: %s", d.Name, uncheckable(d)))
 	}
 	err := errors.New(strings.Join(why, "; "))
 	l.explain("devices", "none of the user's devices can be used: %v", err)
 	return rejectFor(ReasonNoUsableDevice, err)
 }
+
+// uncheckable says of a device that no factor checks its codes.
+func uncheckable(d directory.Device) string { return "no factor checks devices of type " + d.Type }
 
 // append: the field holds password and code. The code is looked at first, so that a wrong one
 // never reaches the directory's password check; it is claimed last.
@@ -482,18 +500,16 @@ func (l *login) challenge(ctx context.Context, notes ...Note) ending {
 // secondFactor asks for the code, once the first factor was right: of the first factor that serves the user, or of
 // the one that the user chooses.
 func (l *login) secondFactor(ctx context.Context, c commit) ending {
-	choices := l.choices()
+	menu, f := l.question()
+	s := l.newSession()
 	switch {
-	case len(choices) == 0: // what only stands in for others is all there is
-		return l.openChallenge(ctx, c, l.newSession())
-	case l.policy.Choose == policy.ChooseAsk && len(choices) > 1 && l.preference().factor != choices[0].Name():
-		s := l.newSession()
-		for _, f := range choices {
-			s.Menu = append(s.Menu, f.Name())
-		}
+	case menu != nil:
+		s.Menu = menu
 		return l.offerMenu(ctx, c, s, "")
+	case f == nil:
+		return l.openChallenge(ctx, c, s)
 	}
-	return l.begin(ctx, c, l.newSession(), choices[0])
+	return l.begin(ctx, c, s, f)
 }
 
 func (l *login) passwordAlone(ctx context.Context, r Reason) ending {
@@ -502,20 +518,6 @@ func (l *login) passwordAlone(ctx context.Context, r Reason) ending {
 		return e
 	}
 	return l.accept(ctx, r, commit{})
-}
-
-// withoutDevice ends the step of a user for whom no device is written down, where the policy lets that pass.
-func (l *login) withoutDevice(ctx context.Context) (e ending, ok bool) {
-	switch {
-	case l.user.HasDevices() || l.demand() != policy.DemandIfEnrolled:
-		return ending{}, false
-	case l.FirstFactorDone:
-		l.explain("devices", "the user has no device, and the policy lets that pass")
-		return l.accept(ctx, ReasonNoDeviceAllowed, commit{}), true
-	case l.policy.Mode != policy.CodeOnly:
-		return l.hide(ctx, l.passwordAlone(ctx, ReasonPasswordOnly)), true
-	}
-	return ending{}, false
 }
 
 // hide turns a definite no into a challenge that cannot be answered, where the policy wants nobody
@@ -550,7 +552,12 @@ func (l *login) checkPassword(ctx context.Context, password string, notes ...Not
 		l.explain("password", "%v", err)
 		return rejectFor(ReasonNoPolicy, err), false
 	}
-	err := checker.CheckPassword(ctx, l.user, password)
+	var err error
+	if v, ok := checker.(Voucher); ok {
+		l.vouched, err = v.Vouch(ctx, l.user, password)
+	} else {
+		err = checker.CheckPassword(ctx, l.user, password)
+	}
 	switch {
 	case err == nil:
 		l.explain("password", "right")

@@ -24,12 +24,20 @@ func (l *login) allowed() []Factor {
 			}
 		}
 	}
-	demanded := l.demandedLevel()
-	if l.factors = all; len(l.setup.When) == 0 && demanded == 0 {
+	if l.factors = all; len(l.setup.When) == 0 && l.demandedLevel() == 0 {
 		return all
 	}
-	l.factors = slices.DeleteFunc(slices.Clone(all), func(f Factor) bool { return l.setup.level(f.Name()) < demanded || !l.holds(f) })
+	l.factors = slices.DeleteFunc(slices.Clone(all), func(f Factor) bool { return !l.counts(f) })
 	return l.factors
+}
+
+// counts reports whether f, which the policy lets count, does so in this login.
+func (l *login) counts(f Factor) bool {
+	if worth, demanded := l.setup.level(f.Name()), l.demandedLevel(); worth < demanded {
+		l.explain("factors", "%s: it is worth %d, and %d is demanded", f.Name(), worth, demanded)
+		return false
+	}
+	return l.holds(f)
 }
 
 // holds reports whether this login is one that f's rule is about. A rule that cannot be evaluated holds for none.
@@ -40,12 +48,12 @@ func (l *login) holds(f Factor) bool {
 	}
 	ok, err := r.Match(l.env())
 	if err != nil {
-		l.core.log.Error("a factor's rule could not be evaluated: the factor is not used", "attempt", l.ID, "factor", f.Name(), "err", err)
+		l.log.Error("a factor's rule could not be evaluated: the factor is not used", "attempt", l.ID, "factor", f.Name(), "err", err)
 		l.explain("factors", "%s: its rule: %v", f.Name(), err)
 		return false
 	}
 	if !ok {
-		l.explain("factors", "%s: its rule does not hold", f.Name())
+		l.explain("factors", "%s: its rule does not hold: %s", f.Name(), r)
 	}
 	return ok
 }
@@ -53,7 +61,7 @@ func (l *login) holds(f Factor) bool {
 // env is what rules can see of this login. Of a user who does not exist they see the name as it was typed.
 func (l *login) env() rule.Env {
 	e := rule.Env{
-		User: l.User, Client: l.Client, NAS: l.Station, Service: l.Service, Via: l.Door, Source: l.Source, Time: l.core.now(),
+		User: l.User, Client: l.Client, NAS: l.Station, Service: l.Service, Via: l.Door, Source: l.Source, Time: l.now(),
 	}
 	if l.user != nil {
 		e.User, e.Groups, e.Attributes = l.user.Name, l.user.Groups, l.user.Attributes
@@ -100,6 +108,22 @@ func (l *login) choices() []Factor {
 		}
 	}
 	return all
+}
+
+// question is what a user whose first factor was right is asked for: to choose from a menu; or a code of f; or, with
+// neither, a code of what only stands in for others, which is all there is.
+func (l *login) question() (menu []string, f Factor) {
+	choices := l.choices()
+	switch {
+	case len(choices) == 0:
+		return nil, nil
+	case l.policy.Choose == policy.ChooseAsk && len(choices) > 1 && l.preference().factor != choices[0].Name():
+		for _, f := range choices {
+			menu = append(menu, f.Name())
+		}
+		return menu, nil
+	}
+	return nil, choices[0]
 }
 
 // servable reports whether any factor can check a code of the user's.
@@ -169,6 +193,11 @@ func (l *login) splitWord() (password string, f Factor) {
 		return "", nil
 	}
 	return typed[:at], f
+}
+
+// menuText asks the user to choose.
+func (l *login) menuText(names []string) string {
+	return strings.ReplaceAll(l.texts().Menu, "{menu}", l.menu(names))
 }
 
 // menu is the numbered list of what the user can choose from.

@@ -276,3 +276,18 @@ func TestAccountState(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 }
+
+// TestRow16_RealmsAreTakenOff: whatever stands beside the name, it is one user with one throttle.
+func TestRow16_RealmsAreTakenOff(t *testing.T) {
+	b := newBench(t)
+	try := func(name, typed string) verify.Verdict {
+		a := attempt(name, typed)
+		a.Names = directory.Names{Domains: []string{"CORP"}, Realms: []string{"vpn.example"}}
+		return b.core.Start(t.Context(), a)
+	}
+	typed := password + b.code(rfcKey, 0)
+	want(t, try(`corp\alice`, typed), verify.Accept, verify.ReasonOK)
+	want(t, try("ALICE@VPN.example", typed), verify.Reject, verify.ReasonReplayedCode)
+	want(t, try(`OTHER\alice`, typed), verify.Reject, verify.ReasonUnknownUser)
+	want(t, try(`CORP\`, typed), verify.Reject, verify.ReasonBadName)
+}

@@ -2,13 +2,14 @@ package verify
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 )
 
 // reply is what the client is to be told of the user once they are in. An attribute may be what keeps somebody in their
 // network, so if it is not known whether it belongs there, nobody is let in.
 func (l *login) reply() ([]Attribute, error) {
-	var out []Attribute
+	out := slices.Clone(l.vouched)
 	for i := range l.policy.Reply {
 		r := &l.policy.Reply[i]
 		if r.When != nil {

@@ -25,11 +25,14 @@ const (
 // claimed before. It is part of the transaction that claims c.
 //
 //   - A code by time is new if its step cannot have been accepted before the state was found to have gone back.
-//   - What is kept for a while (codes that were sent, codes that somebody else makes) would have been forgotten by now.
-//   - Of all others, counters and lists of codes, nobody can tell, until an administrator has accepted the loss.
+//   - What is kept for a while (codes that were sent, codes that somebody else makes) would have been forgotten by now
+//     in any case, if that while has passed.
+//   - Of all others, counters and lists of codes, nobody can tell.
+//
+// For all but the first an administrator can accept the loss.
 func remembered(r store.Reader, c Claim, now time.Time) error {
 	lost, err := store.ReadRestored(r)
-	if err != nil || lost.Since.IsZero() || c.Key == "" {
+	if err != nil || lost.Since.IsZero() || c.Reusable {
 		return err
 	}
 	if period, ok := stepLength(c.Key); ok {
@@ -39,16 +42,11 @@ func remembered(r store.Reader, c Claim, now time.Time) error {
 		}
 		return nil
 	}
-	if c.For > 0 {
-		if fresh := lost.Since.Add(max(c.For, longestDelivery)); !now.After(fresh) {
-			return fmt.Errorf("%w: such codes are accepted again after %s", errRestored, fresh.Format(time.RFC3339))
-		}
+	forgotten := lost.Since.Add(max(c.For, longestDelivery))
+	if !lost.Pending || c.For > 0 && now.After(forgotten) {
 		return nil
 	}
-	if lost.Pending {
-		return fmt.Errorf("%w: `tandem store accept-restore` lets such codes in again (%s)", errRestored, lost.Why)
-	}
-	return nil
+	return fmt.Errorf("%w: `tandem store accept-restore` lets such codes in again (%s)", errRestored, lost.Why)
 }
 
 // stepLength is the length in seconds of a TOTP step, which stands in its mark's key.

@@ -27,6 +27,13 @@ type PasswordChecker interface {
 	CheckPassword(ctx context.Context, u *directory.User, password string) error
 }
 
+// Voucher is a first factor that says more of a user than that the password is right.
+type Voucher interface {
+	PasswordChecker
+	// Vouch is CheckPassword, and returns what the front door's client is to be told if the user gets in.
+	Vouch(ctx context.Context, u *directory.User, password string) ([]Attribute, error)
+}
+
 // Directory finds users and checks their passwords.
 type Directory interface {
 	PasswordChecker

@@ -32,7 +32,7 @@ func ownCore(ctx context.Context, path string, log *slog.Logger) (core *verify.C
 		return nil, nil, errors.Join(err, records.Close())
 	}
 	closeAll = func() error { return errors.Join(closeUsers(), records.Close()) }
-	setup, err := compose.Setup(c, users, time.Now)
+	setup, err := compose.Setup(c, users, time.Now, log)
 	if err != nil {
 		return nil, nil, errors.Join(err, closeAll())
 	}

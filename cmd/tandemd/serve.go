@@ -77,11 +77,12 @@ func serve(ctx context.Context, path string, p process) (err error) {
 	}
 	d.closeOf = closeOf
 	defer func() { err = errors.Join(err, d.closeOf()) }()
-	setup, err := compose.Setup(cfg, users, time.Now)
+	setup, err := compose.Setup(cfg, users, time.Now, d.log)
 	if err != nil {
 		return err
 	}
 	d.setup = setup
+	defer func() { err = errors.Join(err, compose.Close(d.setup)) }()
 	d.core, err = verify.New(ctx, verify.Config{Store: state, Audit: recorder{m, d.audit}, Log: d.log, Observe: m.observe}, setup)
 	if err != nil {
 		return err
@@ -198,7 +199,7 @@ func (d *tandemd) takeOver(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	setup, err := compose.Setup(next, users, time.Now)
+	setup, err := compose.Setup(next, users, time.Now, d.log)
 	if err != nil {
 		return errors.Join(err, closeOf())
 	}
@@ -220,8 +221,8 @@ func (d *tandemd) takeOver(ctx context.Context) error {
 	}
 	compose.SetLevel(d.level, next.Log)
 	d.drain(ctx, drained)
-	if err := d.closeOf(); err != nil {
-		d.log.Warn("close the old directory", "err", err)
+	if err := errors.Join(d.closeOf(), compose.Close(d.setup)); err != nil {
+		d.log.Warn("close the old directory and first factors", "err", err)
 	}
 	d.retire = time.After(longest(d.setup.Policies) + next.Radius.RequestTimeout)
 	d.config, d.setup, d.closeOf = next, setup, closeOf

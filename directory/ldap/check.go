@@ -67,7 +67,11 @@ func (d *Directory) checkServer(ctx context.Context, s *server) (results []Check
 
 // checkUsers looks for any one user, and whether it shows what a login needs.
 func (d *Directory) checkUsers(ctx context.Context, c *conn) (string, error) {
-	e, err := d.sample(ctx, c, "users", fmt.Sprintf("(%s=*)", d.config.Attributes.Name))
+	filter := fmt.Sprintf("(%s=*)", d.config.Attributes.Name)
+	if d.config.ActiveDirectory { // where groups and machines have such names too
+		filter = "(&(objectCategory=person)(objectClass=user)" + filter + ")"
+	}
+	e, err := d.sample(ctx, c, "users", filter)
 	if err != nil {
 		return "", err
 	}
@@ -77,6 +81,11 @@ func (d *Directory) checkUsers(ctx context.Context, c *conn) (string, error) {
 	}
 	if _, err := d.userOf(e); err != nil {
 		return "", err
+	}
+	if d.config.ActiveDirectory {
+		if _, err := conditionOf(e, d.config.Now()); err != nil {
+			return "", err
+		}
 	}
 	return fmt.Sprintf("entries below %s show %s and %s", d.config.Base, d.config.Attributes.ID, d.config.Attributes.Name), nil
 }

@@ -33,12 +33,19 @@ type Config struct {
 	Base string
 	// Scope is how deep below Base; default ScopeSub.
 	Scope Scope
-	// Filter finds a user's entry; each %u in it stands for the name as typed, escaped. Default "(uid=%u)".
+	// Filter finds a user's entry: each %n in it stands for the name as typed, and each %u for the same without what
+	// Names takes off, both escaped. Default "(uid=%u)".
 	Filter string
+	// Names are the domains and realms that may stand beside a user's name; none by default.
+	Names directory.Names
 	// Attributes are the names under which the entry holds what is needed.
 	Attributes Attributes
 	// Groups searches for the user's groups; the zero value does not.
 	Groups GroupSearch
+	// ActiveDirectory says that the servers are its domain controllers (Microsoft's or Samba's). Accounts that are
+	// disabled or have expired are then no users, whatever is asked of them, and the group search also finds the
+	// primary group, and those that it is in.
+	ActiveDirectory bool
 	// Devices reads the values of Attributes.Devices. Required: [directory.ParseDeviceValues] with its options.
 	Devices func(values [][]byte) ([]directory.Device, []directory.Problem)
 
@@ -60,7 +67,8 @@ type Config struct {
 
 // Attributes are names of LDAP attributes; their case does not matter.
 type Attributes struct {
-	// ID never changes and is unique; default entryUUID. Binary ones (objectGUID) become hexadecimal.
+	// ID never changes and is unique; default entryUUID. objectGUID becomes a GUID's usual text, other binary
+	// ones hexadecimal.
 	ID string
 	// Name is the login name; default uid.
 	Name string
@@ -76,11 +84,16 @@ type Attributes struct {
 	Extra []string
 }
 
-// wanted lists all attributes once.
-func (a Attributes) wanted() []string {
+// wanted lists all attributes of a user once.
+func (c *Config) wanted() []string {
+	a := c.Attributes
+	all := append([]string{a.ID, a.Name, a.Devices, a.Mail, a.Phone, a.Groups}, a.Extra...)
+	if c.ActiveDirectory {
+		all = append(all, userAccountControl, accountExpires, primaryGroupID, objectSID)
+	}
 	var names []string
 	seen := map[string]bool{}
-	for _, n := range append([]string{a.ID, a.Name, a.Devices, a.Mail, a.Phone, a.Groups}, a.Extra...) {
+	for _, n := range all {
 		if key := strings.ToLower(n); n != "" && !seen[key] {
 			seen[key] = true
 			names = append(names, n)

@@ -78,9 +78,12 @@ func identifier(e *goldap.Entry, name string) (string, error) {
 	if len(a.ByteValues) > 1 {
 		return "", fmt.Errorf("the entry %q has %d values of %s, so it has no one identifier: name an attribute with a single value in Attributes.ID", e.DN, len(a.ByteValues), name)
 	}
-	id := a.Values[0]
-	if isBinary(name, id) {
-		id = hex.EncodeToString(a.ByteValues[0])
+	id, octets := a.Values[0], a.ByteValues[0]
+	switch {
+	case strings.EqualFold(name, "objectGUID") && len(octets) == 16:
+		id = guid(octets)
+	case isBinary(name, id):
+		id = hex.EncodeToString(octets)
 	}
 	if len(id) > maxID {
 		return "", fmt.Errorf("the entry %q has a %s of more than %d octets: name another attribute in Attributes.ID", e.DN, name, maxID)

@@ -11,10 +11,10 @@ import (
 )
 
 // groupsOf returns the names of u's groups: those that its entry lists, and those that the group search finds.
-func (d *Directory) groupsOf(ctx context.Context, c *conn, u *directory.User, listed *goldap.EntryAttribute) ([]string, error) {
+func (d *Directory) groupsOf(ctx context.Context, c *conn, u *directory.User, entry *goldap.Entry) ([]string, error) {
 	g := newGroups(u.DN)
 	var level []string // the DNs whose groups are looked for next
-	if listed != nil {
+	if listed := attribute(entry, d.config.Attributes.Groups); listed != nil {
 		for _, value := range listed.Values {
 			dn, err := goldap.ParseDN(value)
 			switch {
@@ -33,9 +33,19 @@ func (d *Directory) groupsOf(ctx context.Context, c *conn, u *directory.User, li
 		return g.names, nil
 	}
 
-	level = append(level, u.DN)
 	if !d.config.Groups.Nested {
-		level = []string{u.DN}
+		level = nil
+	}
+	level = append(level, u.DN)
+	if d.config.ActiveDirectory {
+		primary, err := d.primaryGroup(ctx, c, entry)
+		if err != nil {
+			return nil, err
+		}
+		if err := d.addPrimary(g, primary); err != nil {
+			return nil, err
+		}
+		level = append(level, primary.DN)
 	}
 	for depth := 0; len(level) > 0; depth++ {
 		found, err := d.findGroups(ctx, c, level, u.Name)
@@ -47,9 +57,9 @@ func (d *Directory) groupsOf(ctx context.Context, c *conn, u *directory.User, li
 			if !g.add(e.DN) {
 				continue // found before: groups may be members of each other
 			}
-			name := first(e, d.config.Groups.NameAttribute)
-			if name == "" {
-				return nil, fmt.Errorf("the group %q shows no attribute %s to the service account: let the account read it, or name another one in Groups.NameAttribute", e.DN, d.config.Groups.NameAttribute)
+			name, err := d.groupName(e)
+			if err != nil {
+				return nil, err
 			}
 			g.name(name)
 			level = append(level, e.DN)
@@ -67,6 +77,31 @@ func (d *Directory) groupsOf(ctx context.Context, c *conn, u *directory.User, li
 	return g.names, nil
 }
 
+// addPrimary notes the primary group, if it stands where groups count.
+func (d *Directory) addPrimary(g *groups, primary *goldap.Entry) error {
+	dn, err := goldap.ParseDN(primary.DN)
+	if err != nil {
+		return fmt.Errorf("the primary group has %q for a DN: %w", primary.DN, err)
+	}
+	if !d.holdsGroup(dn) || !g.add(primary.DN) {
+		return nil
+	}
+	name, err := d.groupName(primary)
+	if err != nil {
+		return err
+	}
+	g.name(name)
+	return nil
+}
+
+func (d *Directory) groupName(e *goldap.Entry) (string, error) {
+	name := first(e, d.config.Groups.NameAttribute)
+	if name == "" {
+		return "", fmt.Errorf("the group %q shows no attribute %s to the service account: let the account read it, or name another one in Groups.NameAttribute", e.DN, d.config.Groups.NameAttribute)
+	}
+	return name, nil
+}
+
 // holdsGroup reports whether a listed group counts.
 func (d *Directory) holdsGroup(group *goldap.DN) bool {
 	if d.config.Groups.Base == "" {
@@ -80,7 +115,7 @@ func (d *Directory) holdsGroup(group *goldap.DN) bool {
 func (d *Directory) findGroups(ctx context.Context, c *conn, members []string, user string) ([]*goldap.Entry, error) {
 	var filter strings.Builder
 	for _, dn := range members {
-		filter.WriteString(fillGroup(d.config.Groups.Filter, dn, user))
+		filter.WriteString(fill(d.config.Groups.Filter, "%d", dn, "%u", user))
 	}
 	text := filter.String()
 	if len(members) > 1 {
@@ -102,11 +137,6 @@ func (d *Directory) findGroups(ctx context.Context, c *conn, members []string, u
 		return nil, failed(fmt.Sprintf("search for groups below %q", d.config.Groups.Base), err)
 	}
 	return entries, nil
-}
-
-// fillGroup puts the escaped values in one pass, so that a DN with "%u" in it stays what it is.
-func fillGroup(filter, dn, user string) string {
-	return strings.NewReplacer("%d", goldap.EscapeFilter(dn), "%u", goldap.EscapeFilter(user)).Replace(filter)
 }
 
 var errTooManyGroups = fmt.Errorf("the user is in more than %d groups, so it is not known which ones they are", MaxGroups)

@@ -29,6 +29,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,7 +54,7 @@ func New(c Config) (*Directory, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Directory{config: c, wanted: c.Attributes.wanted(), log: c.Logger}
+	d := &Directory{config: c, wanted: c.wanted(), log: c.Logger}
 	for _, e := range endpoints {
 		d.servers = append(d.servers, d.newServer(e, tlsConfig))
 	}
@@ -145,8 +146,10 @@ func (d *Directory) Close() error {
 // Lookup finds the one entry that the configured filter gives for name. Its errors are
 // [directory.ErrNoUser], [directory.ErrAmbiguous], or anything else for "nothing is known".
 func (d *Directory) Lookup(ctx context.Context, name string) (*directory.User, error) {
-	if err := checkName(name); err != nil {
-		return nil, err
+	for _, n := range []string{name, d.config.Names.Plain(name)} {
+		if err := checkName(n); err != nil {
+			return nil, err
+		}
 	}
 	var user *directory.User
 	err := d.ask(ctx, searching, func(ctx context.Context, c *conn) error {
@@ -158,7 +161,10 @@ func (d *Directory) Lookup(ctx context.Context, name string) (*directory.User, e
 		if err != nil {
 			return err
 		}
-		if u.Groups, err = d.groupsOf(ctx, c, u, attribute(entry, d.config.Attributes.Groups)); err != nil {
+		if err := d.mayLogIn(entry); err != nil {
+			return err
+		}
+		if u.Groups, err = d.groupsOf(ctx, c, u, entry); err != nil {
 			return err
 		}
 		user = u
@@ -170,6 +176,19 @@ func (d *Directory) Lookup(ctx context.Context, name string) (*directory.User, e
 	return user, nil
 }
 
+// mayLogIn refuses an account whose entry shows that it may not log in at all. It is no user then, whatever is
+// asked of it, and the audit learns why.
+func (d *Directory) mayLogIn(e *goldap.Entry) error {
+	if !d.config.ActiveDirectory {
+		return nil
+	}
+	condition, err := conditionOf(e, d.config.Now())
+	if err != nil || condition == "" {
+		return err
+	}
+	return &directory.AccountError{Condition: condition, CountsAs: directory.ErrNoUser, Detail: fmt.Sprintf("the entry %q", e.DN)}
+}
+
 // findEntry searches for the one entry of name.
 func (d *Directory) findEntry(ctx context.Context, c *conn, name string) (*goldap.Entry, error) {
 	entries, err := c.search(ctx, &goldap.SearchRequest{
@@ -178,7 +197,7 @@ func (d *Directory) findEntry(ctx context.Context, c *conn, name string) (*golda
 		DerefAliases: goldap.NeverDerefAliases,
 		SizeLimit:    2, // two are enough to know that there is more than one
 		TimeLimit:    seconds(d.config.OperationTimeout),
-		Filter:       fill(d.config.Filter, "%u", name),
+		Filter:       fill(d.config.Filter, "%u", d.config.Names.Plain(name), "%n", name),
 		Attributes:   d.wanted,
 	})
 	if len(entries) > 1 { // whatever the error: slapd says "size limit exceeded" here
@@ -205,9 +224,14 @@ func join(before, err error) error {
 	return fmt.Errorf("%w; %w", before, err)
 }
 
-// fill puts value, escaped (RFC 4515 §3), for each placeholder of a filter.
-func fill(filter, placeholder, value string) string {
-	return strings.ReplaceAll(filter, placeholder, goldap.EscapeFilter(value))
+// fill puts values, escaped (RFC 4515 §3), for the placeholders of a filter: "%u", value, "%d", value … All go in at
+// once, so that a name with "%d" in it stays what it is.
+func fill(filter string, pairs ...string) string {
+	escaped := slices.Clone(pairs)
+	for i := 1; i < len(escaped); i += 2 {
+		escaped[i] = goldap.EscapeFilter(escaped[i])
+	}
+	return strings.NewReplacer(escaped...).Replace(filter)
 }
 
 var errClosed = errors.New("ldap: the directory is closed")

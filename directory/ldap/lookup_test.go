@@ -228,10 +228,10 @@ func finds(attributes map[string][]string) answer {
 	}
 }
 
-func TestBinaryIdentifiersBecomeHexadecimal(t *testing.T) {
+func TestBinaryIdentifiersBecomeText(t *testing.T) {
 	for _, c := range []struct{ name, value, want string }{
 		{"objectGUID", "\x01\x02\xff\x00 guid", "0102ff002067756964"},
-		{"OBJECTGUID", "printable GUID..", "7072696e7461626c6520475549442e2e"},
+		{"OBJECTGUID", "printable GUID..", "6e697270-6174-6c62-6520-475549442e2e"},
 		{"nsUniqueId", "\xff\xfe", "fffe"},
 		{"nsUniqueId", "line\nbreak", "6c696e650a627265616b"},
 		{"nsUniqueId", "4e8a-11", "4e8a-11"},

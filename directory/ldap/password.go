@@ -11,7 +11,8 @@ import (
 
 // CheckPassword binds as u with password, on a connection of its own kind. It returns nil only if a server has
 // just said yes, an error that wraps [directory.ErrWrongPassword] only if one has just refused the
-// password or the account, and anything else if nothing is known.
+// password or the account, and anything else if nothing is known. Where a domain controller of Active Directory says
+// why, the error is a [directory.AccountError].
 //
 // A password that has expired but is right is accepted where the server does so (pwdReset, grace logins).
 func (d *Directory) CheckPassword(ctx context.Context, u *directory.User, password string) error {
@@ -31,8 +32,7 @@ func (d *Directory) CheckPassword(ctx context.Context, u *directory.User, passwo
 		case err == nil:
 			return nil
 		case refusesLogin(err):
-			// Only the text of err: this is the answer, and no other server is to be asked.
-			return fmt.Errorf("%w: to the bind as %q %s", directory.ErrWrongPassword, u.DN, err.Error())
+			return refusal(u.DN, err)
 		}
 		return failed(fmt.Sprintf("bind as %q", u.DN), err)
 	})

@@ -73,13 +73,13 @@ func (c *Config) validateSearches(wrong func(format string, args ...any)) {
 	if c.Scope != ScopeSub && c.Scope != ScopeOne {
 		wrong("Scope %q is neither %q nor %q", c.Scope, ScopeSub, ScopeOne)
 	}
-	if err := checkFilter(c.Filter, "%u"); err != nil {
+	if err := checkFilter(c.Filter, "%u", "%n"); err != nil {
 		wrong("Filter %q: %w", c.Filter, err)
-	} else if !strings.Contains(c.Filter, "%u") {
+	} else if !strings.Contains(c.Filter, "%u") && !strings.Contains(c.Filter, "%n") {
 		wrong("Filter %q has no %%u, so everybody would be the same user: put %%u where the name belongs", c.Filter)
 	}
 
-	for _, name := range append(c.Attributes.wanted(), c.Groups.NameAttribute) {
+	for _, name := range append(c.wanted(), c.Groups.NameAttribute) {
 		if !attributeName.MatchString(name) {
 			wrong("%q cannot be the name of an LDAP attribute: names begin with a letter and hold letters, digits and hyphens", name)
 		}

@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +18,7 @@ import (
 
 	"tandem/internal/admin"
 	"tandem/verify"
+	"tandem/verify/rule"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -49,6 +52,17 @@ func (f *fakeCore) Unlock(_ context.Context, name string) (string, time.Time, er
 		return "", time.Time{}, errors.New("no such user")
 	}
 	return "alice", time.Unix(1_800_000_000, 0), nil
+}
+
+func (f *fakeCore) Preview(_ context.Context, a verify.Attempt, at time.Time) (verify.Preview, error) {
+	if a.User != "Alice" {
+		return verify.Preview{}, errors.New("no such user")
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.attempts = append(f.attempts, a)
+	// All groups of somebody who is in many.
+	return verify.Preview{Time: at, Name: a.User, User: &verify.PreviewUser{Groups: slices.Repeat([]string{strings.Repeat("g", 100)}, 5000)}}, nil
 }
 
 func (f *fakeCore) Record(_ context.Context, name, key string) (string, []byte, error) {
@@ -164,6 +178,34 @@ func TestTryWithChallengeAndExplanation(t *testing.T) {
 	}
 	if a := d.core.attempts[0]; a.Door != "admin" || !strings.HasPrefix(a.Client, "admin:") || a.Policy != "p" {
 		t.Fatalf("attempt %+v", a)
+	}
+}
+
+func TestPolicy(t *testing.T) {
+	d := open(t)
+	at := time.Date(2027, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600))
+	r := admin.Request{Op: admin.OpPolicy, User: "Alice", Policy: "p", Source: "192.0.2.1", Login: &admin.Login{
+		Via: "pam", Client: "c", Level: 2, Service: "sshd", NASIdentifier: "n", NASIP: "i", NASPortType: "t", Time: &at,
+	}}
+	last, err := d.do(t, r, nil)
+	if err != nil || last.Preview == nil || !last.Preview.Time.Equal(at) || len(last.Preview.User.Groups) != 5000 {
+		t.Fatalf("%+v, %v", last, err)
+	}
+	want := verify.Attempt{
+		User: "Alice", Policy: "p", Source: "192.0.2.1", Door: "pam", Client: "c", Level: 2, Service: "sshd",
+		Station: rule.NAS{Identifier: "n", IP: "i", PortType: "t"},
+	}
+	if got := d.core.attempts[0]; !reflect.DeepEqual(got, want) {
+		t.Errorf("asked about %+v", got)
+	}
+	if last, err := d.do(t, admin.Request{Op: admin.OpPolicy, User: "Alice"}, nil); err != nil || !last.Preview.Time.IsZero() {
+		t.Errorf("without a login: %+v, %v", last, err)
+	}
+	if _, err := d.do(t, admin.Request{Op: admin.OpPolicy, User: "nobody"}, nil); err == nil || !strings.Contains(err.Error(), "no such user") {
+		t.Errorf("error %v", err)
+	}
+	if len(d.actions) != 0 {
+		t.Errorf("in the audit: %+v", d.actions)
 	}
 }
 

@@ -32,7 +32,7 @@ func (c *Client) Do(r Request, each func(Reply) (answer string, err error)) (las
 	}
 	for {
 		var reply Reply
-		if err := readLine(c.in, &reply); err != nil {
+		if err := readLine(c.in, maxReply, &reply); err != nil {
 			return Reply{}, fmt.Errorf("tandemd's answer: %w", err)
 		}
 		if reply.Error != "" {

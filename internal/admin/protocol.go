@@ -1,7 +1,7 @@
 // Package admin is the socket between the running daemon and its admin's command.
 //
 // The daemon owns the state file, so whatever touches state goes through it: `tandem unlock`, `tandem recovery`,
-// `tandem try`, the state of the store for `tandem check`. The socket is mode 0600, and only root and the
+// `tandem try`, `tandem policy test`, the state of the store for `tandem check`. The socket is mode 0600, and only root and the
 // daemon's own user are served; what they did, and who they were, goes to the audit.
 //
 // A connection carries JSON lines: one [Request], then any number of [Reply] of which the last has
@@ -19,8 +19,11 @@ import (
 	"tandem/verify"
 )
 
-// maxLine is the longest line that either side takes, in octets.
-const maxLine = 64 << 10
+// The longest lines that the two sides take, in octets. A reply may list all groups of a user.
+const (
+	maxRequest = 64 << 10
+	maxReply   = 1 << 20
+)
 
 // What an admin can ask for.
 const (
@@ -32,6 +35,8 @@ const (
 	OpRecovery       = "recovery"
 	OpRecoveryDelete = "recovery-delete"
 	OpRecoveryLeft   = "recovery-left"
+	// OpPolicy says what a login would meet, without trying it.
+	OpPolicy = "policy"
 )
 
 // Request is what the command sends.
@@ -41,14 +46,33 @@ type Request struct {
 	User string `json:"user,omitempty"`
 	// Secret is what the user of a try types: password, code, both, or the answer to a prompt.
 	Secret string `json:"secret,omitempty"`
-	// Policy is the one a try runs under.
+	// Policy is the one a try, or the login of OpPolicy, is to come under; empty: the first whose rule holds.
 	Policy string `json:"policy,omitempty"`
-	// Source is where the user of a try claims to be; empty: the admin socket.
+	// Source is where the user claims to be; for a try, empty is the admin socket.
 	Source string `json:"source,omitempty"`
+	// Login is what else there is to say of the login that OpPolicy is about.
+	Login *Login `json:"login,omitempty"`
 	// Explain asks for each decision of a try.
 	Explain bool `json:"explain,omitempty"`
 	// Record is the new set of OpRecovery, as recovery.Make made it.
 	Record []byte `json:"record,omitempty"`
+}
+
+// Login is a login as a front door would hand it over. All may be empty.
+type Login struct {
+	// Via is the front door: "radius" or "pam".
+	Via string `json:"via,omitempty"`
+	// Client is the configured name of the front door's client, and Level what it demands.
+	Client string `json:"client,omitempty"`
+	Level  int    `json:"level,omitempty"`
+	// Service is the PAM service.
+	Service string `json:"service,omitempty"`
+	// What a RADIUS client says of itself.
+	NASIdentifier string `json:"nas_identifier,omitempty"`
+	NASIP         string `json:"nas_ip,omitempty"`
+	NASPortType   string `json:"nas_port_type,omitempty"`
+	// Time is what rules see as the time; nil: now.
+	Time *time.Time `json:"time,omitempty"`
 }
 
 // Reply is what the daemon answers.
@@ -71,6 +95,8 @@ type Reply struct {
 	Left int `json:"left,omitempty"`
 	// Status answers OpStatus.
 	Status *Status `json:"status,omitempty"`
+	// Preview answers OpPolicy.
+	Preview *verify.Preview `json:"preview,omitempty"`
 	// Done: nothing follows.
 	Done bool `json:"done,omitempty"`
 }
@@ -84,17 +110,15 @@ type Status struct {
 	Ready string `json:"not_ready,omitempty"`
 }
 
-// errTooLong: the other side sent more than a line may have.
-var errTooLong = errors.New("a line of more than 64 KiB")
-
-func readLine(r *bufio.Reader, into any) error {
+// readLine reads one line of at most that many octets.
+func readLine(r *bufio.Reader, most int, into any) error {
 	var line []byte
 	for {
 		part, err := r.ReadSlice('\n')
 		line = append(line, part...)
 		switch {
-		case len(line) > maxLine:
-			return errTooLong
+		case len(line) > most:
+			return fmt.Errorf("a line of more than %d KiB", most>>10)
 		case err == nil:
 			if err := json.Unmarshal(line, into); err != nil {
 				return fmt.Errorf("not the admin protocol: %w", err)

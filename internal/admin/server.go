@@ -26,6 +26,7 @@ type Core interface {
 	Unlock(ctx context.Context, name string) (account string, until time.Time, err error)
 	Record(ctx context.Context, name, key string) (account string, value []byte, err error)
 	PutRecord(ctx context.Context, name, key string, value []byte) (account string, err error)
+	Preview(ctx context.Context, a verify.Attempt, at time.Time) (verify.Preview, error)
 }
 
 // Action is the audit's line about something that an admin did.
@@ -117,7 +118,7 @@ func (s *Server) serve(ctx context.Context, conn *net.UnixConn) error {
 	}
 	c := connection{Server: s, conn: conn, in: bufio.NewReader(conn), by: userName(peer.Uid), pid: peer.Pid}
 	var r Request
-	switch err := readLine(c.in, &r); {
+	switch err := readLine(c.in, maxRequest, &r); {
 	case errors.Is(err, io.EOF): // somebody looked whether we are here
 		return nil
 	case err != nil:
@@ -148,6 +149,8 @@ func (c *connection) answer(ctx context.Context, r Request) error {
 		return c.countRecovery(ctx, r)
 	case OpTry:
 		return c.try(ctx, r)
+	case OpPolicy:
+		return c.preview(ctx, r)
 	}
 	return writeLine(c.conn, Reply{Error: fmt.Sprintf("this tandemd does not know %q: is it older than the command?", r.Op), Done: true})
 }
@@ -199,7 +202,7 @@ func (c *connection) try(ctx context.Context, r Request) error {
 			return err
 		}
 		var answer Request
-		if err := readLine(c.in, &answer); err != nil {
+		if err := readLine(c.in, maxRequest, &answer); err != nil {
 			return err
 		}
 		a.Secret = secret.New(answer.Secret)
@@ -215,6 +218,26 @@ func (c *connection) step(ctx context.Context, run func(context.Context) verify.
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
 	return run(ctx)
+}
+
+// preview says what a login would meet. It changes nothing, so nothing of it goes to the audit.
+func (c *connection) preview(ctx context.Context, r Request) error {
+	ctx, cancel := context.WithTimeout(ctx, requestTime)
+	defer cancel()
+	a := verify.Attempt{User: r.User, Policy: r.Policy, Source: r.Source}
+	var at time.Time
+	if l := r.Login; l != nil {
+		a.Door, a.Client, a.Level, a.Service = l.Via, l.Client, l.Level, l.Service
+		a.Station.Identifier, a.Station.IP, a.Station.PortType = l.NASIdentifier, l.NASIP, l.NASPortType
+		if l.Time != nil {
+			at = l.Time.Local() // the time zone that hours and weekdays of rules are meant in
+		}
+	}
+	p, err := c.Core.Preview(ctx, a, at)
+	if err != nil {
+		return c.refuse(err)
+	}
+	return writeLine(c.conn, Reply{Preview: &p, Done: true})
 }
 
 func userName(uid uint32) string {

@@ -4,6 +4,7 @@ package compose
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	"tandem/pamhelper"
 	"tandem/pamhelper/local"
 	"tandem/radiusd"
+	"tandem/radiusd/upstream"
 	"tandem/store"
 	"tandem/store/bolt"
 	"tandem/store/etcd"
@@ -135,12 +137,16 @@ func LDAP(c *config.Config, now func() time.Time, log *slog.Logger) (*ldap.Direc
 }
 
 // Setup puts together what the core decides with.
-func Setup(c *config.Config, d verify.Directory, now func() time.Time) (verify.Setup, error) {
-	passwords, err := passwords(c)
+func Setup(c *config.Config, d verify.Directory, now func() time.Time, log *slog.Logger) (verify.Setup, error) {
+	passwords, err := passwords(c, log)
 	if err != nil {
 		return verify.Setup{}, err
 	}
-	factors, err := factors(c, now)
+	factors, err := factors(c, now, log)
+	if err != nil {
+		return verify.Setup{}, err
+	}
+	levels, when, err := terms(c)
 	if err != nil {
 		return verify.Setup{}, err
 	}
@@ -152,6 +158,8 @@ func Setup(c *config.Config, d verify.Directory, now func() time.Time) (verify.S
 		Directory: d,
 		Passwords: passwords,
 		Factors:   factors,
+		Levels:    levels,
+		When:      when,
 		Policies:  named,
 		Order:     order,
 		Throttle: verify.Throttle{
@@ -163,8 +171,20 @@ func Setup(c *config.Config, d verify.Directory, now func() time.Time) (verify.S
 	}, nil
 }
 
-// passwords are the first factors beside the directory that some policy asks for.
-func passwords(c *config.Config) (map[string]verify.PasswordChecker, error) {
+// passwords are the first factors beside the directory.
+func passwords(c *config.Config, log *slog.Logger) (map[string]verify.PasswordChecker, error) {
+	checkers := map[string]verify.PasswordChecker{}
+	for i := range c.Upstream {
+		u := &c.Upstream[i]
+		checker, err := upstream.New(upstream.Config{
+			Name: u.Name, Servers: u.Servers, Secret: u.Secret, Timeout: u.Timeout, Retries: u.Retries, Rest: u.RetryDown,
+			NASIdentifier: u.NASIdentifier, Pass: u.Pass, Log: log,
+		})
+		if err != nil {
+			return nil, err
+		}
+		checkers[u.Name] = checker
+	}
 	for _, p := range c.Policies {
 		if p.FirstFactor != "pam" {
 			continue
@@ -173,9 +193,21 @@ func passwords(c *config.Config) (map[string]verify.PasswordChecker, error) {
 		if err != nil {
 			return nil, fmt.Errorf("policy %q has first_factor = \"pam\": %w", p.Name, err)
 		}
-		return map[string]verify.PasswordChecker{"pam": checker}, nil
+		checkers["pam"] = checker
+		break
 	}
-	return nil, nil
+	return checkers, nil
+}
+
+// Close ends what the parts of a Setup that is no longer used do by themselves.
+func Close(s verify.Setup) error {
+	var err error
+	for _, p := range s.Passwords {
+		if closer, ok := p.(io.Closer); ok {
+			err = errors.Join(err, closer.Close())
+		}
+	}
+	return err
 }
 
 // policies makes all policies, by name, and those of them that are chosen by their rules, in the order in which they
@@ -277,7 +309,7 @@ func RADIUSSettings(c *config.Config) radiusd.Settings {
 		clients = append(clients, radiusd.Client{
 			Name: cl.Name, Networks: cl.Prefixes(), Secret: cl.Secret,
 			RequireMessageAuthenticator: cl.RequireMessageAuthenticator, LimitProxyState: cl.LimitProxyState,
-			Policy: cl.Policy, Level: cl.Level, Charset: radiusd.Charset(cl.Charset), RejectWhenUnavailable: cl.WhenUnavailable == "reject",
+			Policy: cl.Policy, Level: cl.Level, Names: directory.Names{Domains: cl.Domains, Realms: cl.Realms}, Charset: radiusd.Charset(cl.Charset), RejectWhenUnavailable: cl.WhenUnavailable == "reject",
 		})
 	}
 	return radiusd.Settings{

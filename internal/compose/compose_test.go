@@ -21,7 +21,7 @@ func TestDefaultsAreTheSameEverywhere(t *testing.T) {
 		WordDelimiter: policy.DefaultWordDelimiter, ResendWord: policy.DefaultResendWord,
 		AllowedGroups: []string{}, FirstLevel: policy.DefaultFirstLevel, Language: policy.DefaultLanguage,
 	}
-	setup, err := compose.Setup(c, nil, nil)
+	setup, err := compose.Setup(c, nil, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ func TestYubiKeysOfTheKeysFile(t *testing.T) {
 	c.Factor.Yubico.SetDefaults()
 	factor := func() verify.Checker {
 		t.Helper()
-		setup, err := compose.Setup(c, nil, nil)
+		setup, err := compose.Setup(c, nil, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,7 +51,7 @@ func TestYubiKeysOfTheKeysFile(t *testing.T) {
 	}
 
 	write("cccccccccccb, 0102\n")
-	if _, err := compose.Setup(c, nil, nil); err == nil || !strings.Contains(err.Error(), "yubikeys.csv:1: 2 values") {
+	if _, err := compose.Setup(c, nil, nil, nil); err == nil || !strings.Contains(err.Error(), "yubikeys.csv:1: 2 values") {
 		t.Errorf("a bad file: %v", err)
 	}
 }

@@ -37,11 +37,14 @@ type TOTP struct {
 	// Range is how many steps before and after the current one are accepted too. 0 to 10.
 	// Default: 1. Reload: taken over.
 	Range int `toml:"range"`
+	// Level is what a login with it is worth, 0 to 100; see policies.level.
+	// Default: 2. Reload: taken over.
+	Level int `toml:"level"`
 }
 
 // SetDefaults implements [tomlfile.Defaulter].
 func (t *TOTP) SetDefaults() {
-	*t = TOTP{Digits: 6, Period: 30 * time.Second, Algorithm: "SHA1", Range: 1}
+	*t = TOTP{Digits: 6, Period: 30 * time.Second, Algorithm: "SHA1", Range: 1, Level: 2}
 }
 
 // HOTP is for codes by counter (RFC 4226); what a device says itself comes first.
@@ -59,11 +62,14 @@ type HOTP struct {
 	// up with a token whose button was pressed often (RFC 4226 §7.4); 0: none. Up to 1000.
 	// Default: 100. Reload: taken over.
 	ResyncWindow int `toml:"resync_window"`
+	// Level is what a login with it is worth, 0 to 100; see policies.level.
+	// Default: 2. Reload: taken over.
+	Level int `toml:"level"`
 }
 
 // SetDefaults implements [tomlfile.Defaulter].
 func (h *HOTP) SetDefaults() {
-	*h = HOTP{Digits: 6, Algorithm: "SHA1", LookAhead: 10, ResyncWindow: 100}
+	*h = HOTP{Digits: 6, Algorithm: "SHA1", LookAhead: 10, ResyncWindow: 100, Level: 2}
 }
 
 func (c *checker) devices(d *Devices) {
@@ -79,9 +85,11 @@ func (c *checker) codes(t *TOTP, h *HOTP) {
 	}
 	c.oneOf("totp.algorithm", t.Algorithm, "SHA1", "SHA256", "SHA512")
 	between(c, "totp.range", t.Range, 0, 10)
+	between(c, "totp.level", t.Level, 0, 100)
 
 	between(c, "hotp.digits", h.Digits, 6, 8)
 	c.oneOf("hotp.algorithm", h.Algorithm, "SHA1", "SHA256", "SHA512")
 	between(c, "hotp.look_ahead", h.LookAhead, 1, 100)
 	between(c, "hotp.resync_window", h.ResyncWindow, 0, 1000)
+	between(c, "hotp.level", h.Level, 0, 100)
 }

@@ -26,6 +26,9 @@ type Config struct {
 	HOTP      HOTP      `toml:"hotp"`
 	Factor    Factors   `toml:"factor"`
 	Throttle  Throttle  `toml:"throttle"`
+	// Upstream are RADIUS services that check passwords.
+	// Default: none. Reload: taken over.
+	Upstream []Upstream `toml:"upstream"`
 	// Policies are one called "default" if the file has none.
 	Policies []Policy `toml:"policies"`
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -161,7 +162,7 @@ func isBlock(t ast.Expr) bool {
 		return true
 	case *ast.ArrayType:
 		name, ok := t.Elt.(*ast.Ident)
-		return ok && (name.Name == "Client" || name.Name == "Policy")
+		return ok && slices.Contains([]string{"Client", "Policy", "External", "REST", "Mail"}, name.Name)
 	case *ast.Ident:
 		return ast.IsExported(t.Name) && t.Name != "Address"
 	}
@@ -170,7 +171,7 @@ func isBlock(t ast.Expr) bool {
 
 // TestArraysOfBlocksNeedNoRestart is what NeedsRestart relies on.
 func TestArraysOfBlocksNeedNoRestart(t *testing.T) {
-	for _, block := range []reflect.Type{reflect.TypeFor[config.Client](), reflect.TypeFor[config.Policy](), reflect.TypeFor[config.LDAP](), reflect.TypeFor[config.Yubico](), reflect.TypeFor[config.DirectoryFile]()} {
+	for _, block := range []reflect.Type{reflect.TypeFor[config.Client](), reflect.TypeFor[config.Policy](), reflect.TypeFor[config.LDAP](), reflect.TypeFor[config.Yubico](), reflect.TypeFor[config.External](), reflect.TypeFor[config.REST](), reflect.TypeFor[config.Mail](), reflect.TypeFor[config.DirectoryFile]()} {
 		for _, field := range reflect.VisibleFields(block) {
 			if field.Tag.Get("reload") != "" {
 				t.Errorf("%s.%s", block, field.Name)
@@ -205,8 +206,16 @@ func blocksWithDefaults() *config.Config {
 	c.Store.Etcd.SetDefaults()
 	c.Factor.Yubico = new(config.Yubico)
 	c.Factor.Yubico.SetDefaults()
+	c.Factor.External = make([]config.External, 1)
+	c.Factor.External[0].SetDefaults()
+	c.Factor.REST = make([]config.REST, 1)
+	c.Factor.REST[0].SetDefaults()
+	c.Factor.Mail = make([]config.Mail, 1)
+	c.Factor.Mail[0].SetDefaults()
 	c.Radius.Clients = make([]config.Client, 1)
 	c.Radius.Clients[0].SetDefaults()
+	c.Upstream = make([]config.Upstream, 1)
+	c.Upstream[0].SetDefaults()
 	c.Policies = make([]config.Policy, 1)
 	c.Policies[0].SetDefaults()
 	c.Policies[0].Reply = make([]config.Reply, 1)

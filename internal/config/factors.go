@@ -1,8 +1,10 @@
 package config
 
 import (
+	"fmt"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Factors are the second factors beside TOTP and HOTP. Each is there only if it is configured.
@@ -10,6 +12,9 @@ type Factors struct {
 	Password SecondPassword `toml:"password"`
 	Recovery Recovery       `toml:"recovery"`
 	Yubico   *Yubico        `toml:"yubico"`
+	External []External     `toml:"external"`
+	REST     []REST         `toml:"rest"`
+	Mail     []Mail         `toml:"mail"`
 }
 
 // SetDefaults implements [tomlfile.Defaulter].
@@ -24,6 +29,15 @@ func (f *Factors) names() []string {
 	if f.Yubico != nil {
 		names = append(names, "yubico")
 	}
+	for i := range f.External {
+		names = append(names, f.External[i].Name)
+	}
+	for i := range f.REST {
+		names = append(names, f.REST[i].Name)
+	}
+	for i := range f.Mail {
+		names = append(names, f.Mail[i].Name)
+	}
 	if f.Password.Enabled {
 		names = append(names, "password")
 	}
@@ -34,15 +48,41 @@ func (f *Factors) names() []string {
 }
 
 // sending are the names of the factors that send codes.
-func (*Factors) sending() []string { return nil }
+func (f *Factors) sending() []string {
+	var names []string
+	for i := range f.External {
+		if len(f.External[i].Send) > 0 {
+			names = append(names, f.External[i].Name)
+		}
+	}
+	for i := range f.REST {
+		if f.REST[i].InitURL != "" {
+			names = append(names, f.REST[i].Name)
+		}
+	}
+	for i := range f.Mail {
+		names = append(names, f.Mail[i].Name)
+	}
+	return names
+}
 
 // factors checks what is configured. Factors are told apart by their names, in policies and by users.
-func (c *checker) factors(f *Factors, d *Devices) {
-	// names that are taken, and by whom
-	_ = map[string]string{"totp": "", "hotp": "", "yubico": "", "password": "", "recovery": ""}
-	c.secondPassword(&f.Password, d)
+func (c *checker) factors(f *Factors, devices *Devices, d *Directory) {
+	// names that are taken, and by which block; the first ones by nobody's
+	taken := map[string]string{"totp": "", "hotp": "", "yubico": "", "password": "", "recovery": ""}
+	c.secondPassword(&f.Password, devices)
+	between(c, "factor.recovery.level", f.Recovery.Level, 0, 100)
 	if f.Yubico != nil {
 		c.yubico(f.Yubico)
+	}
+	for i := range f.External {
+		c.external(fmt.Sprintf("factor.external[%d]", i), &f.External[i], d.ExtraAttributes(), taken)
+	}
+	for i := range f.REST {
+		c.rest(fmt.Sprintf("factor.rest[%d]", i), &f.REST[i], d.ExtraAttributes(), taken)
+	}
+	for i := range f.Mail {
+		c.mail(fmt.Sprintf("factor.mail[%d]", i), &f.Mail[i], d.ExtraAttributes(), taken)
 	}
 }
 
@@ -52,7 +92,18 @@ func (c *checker) factorName(key, name string, taken map[string]string) {
 		c.Errorf(key, "%.40q cannot be typed easily: use at most 32 of a-z, 0-9 and -", name)
 		return
 	}
+	if by, ok := taken[name]; ok && by == "" {
+		c.Errorf(key, "%q is the name of one of Tandem's own factors: choose another", name)
+		return
+	}
 	c.name(key, name, taken)
+}
+
+// label checks what menus show; empty: the name.
+func (c *checker) label(key, label string) {
+	if len(label) > maxName || strings.ContainsFunc(label, unicode.IsControl) {
+		c.Errorf(key, "is longer than %d bytes, or has a control character: write one or two words", maxName)
+	}
 }
 
 // provider checks the limits of a factor that depends on somebody else.

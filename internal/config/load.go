@@ -34,9 +34,10 @@ func Load(path string) (*Config, error) {
 	c.directory(&conf.Directory)
 	c.devices(&conf.Devices)
 	c.codes(&conf.TOTP, &conf.HOTP)
-	c.factors(&conf.Factor, &conf.Devices)
+	c.factors(&conf.Factor, &conf.Devices, &conf.Directory)
 	c.throttle(&conf.Throttle)
-	c.policies(conf.Policies, conf.Radius.Clients, conf.PAM.Socket != "", &conf.Factor, conf.Directory.ExtraAttributes())
+	first := c.upstreams(conf.Upstream, conf.Policies)
+	c.policies(conf.Policies, conf.Radius.Clients, conf.PAM.Socket != "", &conf.Factor, conf.Directory.ExtraAttributes(), first)
 	if err := f.Err(); err != nil {
 		return nil, err
 	}

@@ -8,13 +8,17 @@ type SecondPassword struct {
 	// leave it out of the policies that need not have it. Needs devices.llngcrypt_key.
 	// Default: false. Reload: taken over.
 	Enabled bool `toml:"enabled"`
+	// Level is what a login with it is worth, 0 to 100; see policies.level.
+	// Default: 1. Reload: taken over.
+	Level int `toml:"level"`
 }
 
 // SetDefaults implements [tomlfile.Defaulter].
-func (*SecondPassword) SetDefaults() {}
+func (p *SecondPassword) SetDefaults() { p.Level = 1 }
 
 func (c *checker) secondPassword(p *SecondPassword, d *Devices) {
 	const key = "factor.password.enabled"
+	between(c, "factor.password.level", p.Level, 0, 100)
 	switch {
 	case !p.Enabled:
 	case d.LLNGCryptKey.Empty() && d.LLNGCryptKeyFile == "":

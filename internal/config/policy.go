@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode"
 
+	"tandem/radiusd/attribute"
 	"tandem/verify/policy"
 	"tandem/verify/rule"
 )
@@ -27,7 +28,8 @@ type Policy struct {
 	// Mode is how password and code arrive: append, challenge, code-only or auto.
 	// Default: auto. Reload: taken over.
 	Mode string `toml:"mode"`
-	// FirstFactor checks the password: directory, or pam (this host's local passwords, by PAM.PasswordHelper).
+	// FirstFactor checks the password: directory, pam (this host's local passwords, by PAM.PasswordHelper), or the name
+	// of one of the [[upstream]].
 	// Default: directory. Reload: taken over.
 	FirstFactor string `toml:"first_factor"`
 	// CodeFirst expects the code before the password, in modes append and auto.
@@ -183,11 +185,12 @@ const (
 )
 
 // policies checks them. attributes are those of users that are read, for templates; nil: any may be there.
-func (c *checker) policies(policies []Policy, clients []Client, pam bool, factors *Factors, attributes []string) {
+func (c *checker) policies(policies []Policy, clients []Client, pam bool, factors *Factors, attributes []string, firstFactors []string) {
 	names := make(map[string]string)
 	for i := range policies {
 		p, key := &policies[i], fmt.Sprintf("policies[%d]", i)
 		c.name(key+".name", p.Name, names)
+		c.oneOf(key+".first_factor", p.FirstFactor, firstFactors...)
 		c.policy(key, p)
 		c.secondFactor(key, p, factors.names(), factors.sending())
 		c.demands(key, p)
@@ -224,7 +227,6 @@ func (c *checker) policy(key string, p *Policy) {
 	if p.HideFirstFactor && p.Mode != "challenge" {
 		c.Errorf(key+".hide_first_factor", "works only in mode challenge, and this is %.40q: remove it, or change the mode", p.Mode)
 	}
-	c.oneOf(key+".first_factor", p.FirstFactor, "directory", "pam")
 	switch {
 	case len(p.Delimiter) > maxDelimiter:
 		c.Errorf(key+".delimiter", "is %d bytes long: use at most %d", len(p.Delimiter), maxDelimiter)
@@ -277,20 +279,55 @@ func (p *Policy) RequiredDay() (time.Time, error) {
 
 // replies checks the attributes that a policy gives.
 func (c *checker) replies(key string, p *Policy, attributes []string) {
+	size := 0
 	for i := range p.Reply {
 		r, key := &p.Reply[i], fmt.Sprintf("%s.reply[%d]", key, i)
 		c.rule(key+".when", r.When)
-		if r.Attribute == "" {
-			c.missing(key+".attribute", `name it, such as "Filter-Id"`)
-		}
-		if r.Value == "" {
-			c.missing(key+".value", "write what it is to say")
-			continue
-		}
-		if _, err := r.Template(attributes); err != nil {
-			c.Errorf(key+".value", "%v", err)
+		size += c.reply(key, r, attributes)
+	}
+	if size > maxReply {
+		c.Errorf(key+".reply", "the attributes that do not depend on the user take %d octets already, and a packet has room for %d: leave some out", size, maxReply)
+	}
+}
+
+// maxReply is how much of a RADIUS packet (RFC 2865 §3) is left for policies: the header, the Message-Authenticator and
+// some Proxy-States are in it too.
+const maxReply = 3800
+
+// reply checks one attribute. It returns how many octets it takes in every reply.
+func (c *checker) reply(key string, r *Reply, attributes []string) (size int) {
+	var found attribute.Attribute
+	switch {
+	case r.Attribute == "":
+		c.missing(key+".attribute", `name it, such as "Filter-Id"`)
+	default:
+		var err error
+		if found, err = attribute.Find(r.Attribute); err != nil {
+			c.Errorf(key+".attribute", "%v", err)
+			r.Attribute = ""
 		}
 	}
+	if r.Value == "" {
+		c.missing(key+".value", "write what it is to say")
+		return 0
+	}
+	template, err := r.Template(attributes)
+	if err != nil {
+		c.Errorf(key+".value", "%v", err)
+		return 0
+	}
+	constant, ok := template.Constant()
+	if !ok || r.Attribute == "" {
+		return 0
+	}
+	size, err = found.Check(constant)
+	if err != nil {
+		c.Errorf(key+".value", "%v", err)
+	}
+	if r.When != "" { // perhaps not in the same reply as others
+		return 0
+	}
+	return size
 }
 
 // Template is the value, parsed. attributes are those of users that are read; nil: any may be there.

@@ -64,6 +64,13 @@ type Client struct {
 	// Policy names what is asked of users behind this client; empty: the first policy whose rule holds.
 	// Default: empty. Reload: taken over.
 	Policy string `toml:"policy"`
+	// Domains may stand before its users' names, as in CORP\alice, and Realms behind them, as in alice@example.org.
+	// They are taken off before the directory is asked, case does not matter, and others stay where they are.
+	// Default: []. Reload: taken over.
+	Domains []string `toml:"domains"`
+	// Realms; see Domains.
+	// Default: []. Reload: taken over.
+	Realms []string `toml:"realms"`
 	// Level is what its users have to reach at least, whatever the policy says; see policies.level. 0 to 100.
 	// Default: 0. Reload: taken over.
 	Level int `toml:"level"`
@@ -81,8 +88,9 @@ func (cl *Client) SetDefaults() {
 	*cl = Client{
 		RequireMessageAuthenticator: true,
 		LimitProxyState:             true,
-		Charset:                     "utf-8",
-		WhenUnavailable:             "silent",
+		Domains:                     []string{}, Realms: []string{},
+		Charset:         "utf-8",
+		WhenUnavailable: "silent",
 	}
 }
 
@@ -164,6 +172,8 @@ func (c *checker) client(key string, cl *Client, policies []Policy) {
 	c.oneOf(key+".when_unavailable", cl.WhenUnavailable, "silent", "reject")
 
 	between(c, key+".level", cl.Level, 0, 100)
+	c.qualifiers(key+".domains", cl.Domains)
+	c.qualifiers(key+".realms", cl.Realms)
 
 	p := find(policies, cl.Policy)
 	ruled := slices.ContainsFunc(policies, func(p Policy) bool { return p.When != "" || p.Name == "default" })

@@ -41,11 +41,14 @@ type Yubico struct {
 	// KeysFile holds AES keys, a YubiKey a line: public id, private id, AES key. Private.
 	// Default: none. Reload: read anew.
 	KeysFile string `toml:"keys_file"`
+	// Level is what a login with it is worth, 0 to 100; see policies.level.
+	// Default: 2. Reload: taken over.
+	Level int `toml:"level"`
 }
 
 // SetDefaults implements [tomlfile.Defaulter].
 func (y *Yubico) SetDefaults() {
-	*y = Yubico{Servers: []string{}, Timeout: 4 * time.Second, MaxConcurrent: 16}
+	*y = Yubico{Servers: []string{}, Timeout: 4 * time.Second, MaxConcurrent: 16, Level: 2}
 }
 
 const (
@@ -59,6 +62,7 @@ const (
 )
 
 func (c *checker) yubico(y *Yubico) {
+	between(c, yubicoBlock+".level", y.Level, 0, 100)
 	if y.KeysFile != "" || c.has(yubicoBlock+".keys_file") {
 		c.path(yubicoBlock+".keys_file", &y.KeysFile)
 		if _, err := tomlfile.ReadBytes(y.KeysFile, tomlfile.Options{Private: true, MaxBytes: MaxYubikeysFile}); err != nil && y.KeysFile != "" {

@@ -21,7 +21,7 @@ type Defaulter interface{ SetDefaults() }
 // Decode parses the file and fills the struct that into points to. Fields with a tag `toml:"name"`
 // are keys; what the file does not name keeps the value it has. Fields may be strings, booleans,
 // integers, floats, [time.Duration] (as "5s" or "1h30m", not negative), [encoding.TextUnmarshaler]
-// (from strings only), structs, and slices, string maps and pointers of these; other types panic.
+// (from strings only), [Words], structs, and slices, string maps and pointers of these; other types panic.
 //
 // Syntax errors, wrong types and unknown keys become errors in [File.Err]. Decode returns false if
 // nothing was decoded; with true, what it could read stands in into even if there are errors.
@@ -67,6 +67,9 @@ func (f *File) fill(key []byte, value any, rv reflect.Value) {
 	}
 	if t, ok := rv.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		f.fillText(key, value, t)
+		return
+	}
+	if w, ok := rv.Addr().Interface().(*Words); ok && w.split(value) {
 		return
 	}
 	ok := true

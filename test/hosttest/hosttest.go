@@ -268,7 +268,7 @@ func (h *Host) SSH(port, user string, answers Answers, options ...string) (out s
 		"-o", "NumberOfPasswordPrompts=1", "-o", "IdentitiesOnly=yes", "-o", "ConnectTimeout=20",
 	}, options...)
 	c := exec.CommandContext(ctx, h.Program("ssh", "openssh-client"), append(args, user+"@127.0.0.1", "echo in as $USER")...)
-	c.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + dir, "SSH_ASKPASS=" + askpass, "SSH_ASKPASS_REQUIRE=force", "DISPLAY=:0"}
+	c.Env = []string{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "HOME=" + dir, "SSH_ASKPASS=" + askpass, "SSH_ASKPASS_REQUIRE=force", "DISPLAY=:0"}
 	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 	b, err := c.CombinedOutput()
 	if err != nil && ctx.Err() != nil {

@@ -19,6 +19,8 @@ const (
 
 // address is a mailbox that is safe to be written into a header and an SMTP command.
 type address struct {
+	// text is as the directory has it.
+	text string
 	// mailbox is local@domain, the domain in ASCII (RFC 5890).
 	mailbox string
 	// needsUTF8: the local part is not ASCII, and the server has to know SMTPUTF8 (RFC 6531).
@@ -57,6 +59,7 @@ func parseAddress(text string) (address, error) {
 		return address{}, fmt.Errorf("%q has no good domain, behind the @", text)
 	}
 	return address{
+		text:      text,
 		mailbox:   local + "@" + domain,
 		needsUTF8: strings.ContainsFunc(local, func(r rune) bool { return r > unicode.MaxASCII }),
 	}, nil

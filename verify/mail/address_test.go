@@ -72,7 +72,7 @@ func FuzzParseAddress(f *testing.F) {
 		if err != nil || len(list) != 1 || list[0].Address != a.mailbox || list[0].Name != "" {
 			t.Errorf("%q is written as %q, and read as %v, %v", text, a.mailbox, list, err)
 		}
-		if again, err := parseAddress(a.mailbox); err != nil || again != a {
+		if again, err := parseAddress(a.mailbox); err != nil || again.mailbox != a.mailbox || again.needsUTF8 != a.needsUTF8 {
 			t.Errorf("%q is %+v, and that is %+v, %v", text, a, again, err)
 		}
 	})

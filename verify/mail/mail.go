@@ -104,7 +104,7 @@ func (f *Factor) Shapes(u *directory.User) []verify.Shape {
 // Target implements [verify.Sender].
 func (f *Factor) Target(u *directory.User) (masked string, ok bool) {
 	to, err := f.addressOf(u)
-	return provider.MaskMail(to.mailbox), err == nil
+	return provider.MaskMail(to.text), err == nil
 }
 
 // ResendAfter implements [verify.Sender].
@@ -151,7 +151,7 @@ func (f *Factor) Send(ctx context.Context, u *directory.User, code secret.String
 		err = refused
 	}
 	if err != nil {
-		return fmt.Errorf("mail factor %q: send a code to %s: %w", f.config.Name, provider.MaskMail(to.mailbox), err)
+		return fmt.Errorf("mail factor %q: send a code to %s: %w", f.config.Name, provider.MaskMail(to.text), err)
 	}
 	return nil
 }

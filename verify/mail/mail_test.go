@@ -102,6 +102,10 @@ func TestWhoIsServed(t *testing.T) {
 			t.Errorf("%q: sent", address)
 		}
 	}
+	u.Mail = "alice@exämple.org"
+	if masked, ok := f.Target(u); masked != "a…@e…" || !ok {
+		t.Errorf("the target is %q, %t", masked, ok)
+	}
 	c.Attribute = "privateMail"
 	if masked, ok := open(t, c).Target(u); masked != "a…@h…" || !ok {
 		t.Errorf("the attribute's target is %q, %t", masked, ok)

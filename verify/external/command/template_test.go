@@ -75,18 +75,21 @@ func TestRow36_MissingValuesAreErrors(t *testing.T) {
 }
 
 func TestTemplatesThatAreRefused(t *testing.T) {
-	for want, words := range map[string][]string{
-		"is empty: name a program by its absolute path":                                            nil,
-		`the program "send" has no absolute path: write it, such as /usr/local/libexec/send-sms`:   {"send"},
-		`the program "./send" has no absolute path: write it, such as /usr/local/libexec/send-sms`: {"./send", "x"},
-		`the program "" has no absolute path: write it, such as /usr/local/libexec/send-sms`:       {""},
-		"the program has a $ in its path: which program runs cannot depend on who logs in":         {"/bin/$uid"},
-		"has 65 words: use at most 64":                                                             append([]string{"/bin/x"}, make([]string, 64)...),
-		"a word is longer than 4096 octets, or holds a NUL":                                        {"/bin/x", strings.Repeat("x", 4097)},
-		"a word is longer than 4096 octets, or holds a NUL ":                                       {"/bin/x", "a\x00b"},
+	for _, c := range []struct {
+		words []string
+		want  string
+	}{
+		{nil, "is empty: name a program by its absolute path"},
+		{[]string{"send"}, `the program "send" has no absolute path: write it, such as /usr/local/libexec/send-sms`},
+		{[]string{"./send", "x"}, `the program "./send" has no absolute path: write it, such as /usr/local/libexec/send-sms`},
+		{[]string{""}, `the program "" has no absolute path: write it, such as /usr/local/libexec/send-sms`},
+		{[]string{"/bin/$uid"}, "the program has a $ in its path: which program runs cannot depend on who logs in"},
+		{append([]string{"/bin/x"}, make([]string, 64)...), "has 65 words: use at most 64"},
+		{[]string{"/bin/x", strings.Repeat("x", 4097)}, "a word is longer than 4096 octets, or holds a NUL"},
+		{[]string{"/bin/x", "a\x00b"}, "a word is longer than 4096 octets, or holds a NUL"},
 	} {
-		if _, err := command.Parse(words); err == nil || err.Error() != strings.TrimSpace(want) {
-			t.Errorf("%.80q: %v", words, err)
+		if _, err := command.Parse(c.words); err == nil || err.Error() != c.want {
+			t.Errorf("%.80q: %v", c.words, err)
 		}
 	}
 }
