@@ -64,10 +64,10 @@ func (l *login) firstFactorIsEnough() (bool, Reason) {
 	case l.demand() == policy.DemandOff && demanded <= l.policy.FirstLevel:
 		return true, ReasonExempt
 	case demanded > 0 && demanded <= l.policy.FirstLevel && l.preference().demand != policy.DemandRequired:
-		l.explain("level", "%d is demanded, and the first factor is worth %d", demanded, l.policy.FirstLevel)
+		l.explain("level", "level %d is demanded, and the first factor is worth %d", demanded, l.policy.FirstLevel)
 		return true, ReasonLevel
 	case demanded > 0:
-		l.explain("level", "%d is demanded", demanded)
+		l.explain("level", "level %d is demanded", demanded)
 	}
 	return false, ""
 }

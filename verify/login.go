@@ -41,6 +41,7 @@ type login struct {
 	opened     *opened                 // the challenge this step ended with
 	level      int                     // what was shown is worth
 	attributes []Attribute             // for the client, once the user is in
+	seen       map[string][]string     // the user's attributes, as rules see them
 	vouched    []Attribute             // what the first factor says of the user
 	account    *directory.AccountError // why the account may not log in
 	// brokenRule is why the rule of policy could not be evaluated.
@@ -404,8 +405,10 @@ func (l *login) noDevice() ending {
 	return rejectFor(ReasonNoUsableDevice, err)
 }
 
-// uncheckable says of a device that no factor checks its codes.
-func uncheckable(d directory.Device) string { return "no factor checks devices of type " + d.Type }
+// uncheckable says of a device that nobody here checks its codes.
+func uncheckable(d directory.Device) string {
+	return "no factor that counts here checks devices of type " + d.Type
+}
 
 // append: the field holds password and code. The code is looked at first, so that a wrong one
 // never reaches the directory's password check; it is claimed last.

@@ -2,10 +2,12 @@ package verify
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
+	"tandem/directory"
 	"tandem/verify/policy"
 	"tandem/verify/rule"
 )
@@ -34,7 +36,7 @@ func (l *login) allowed() []Factor {
 // counts reports whether f, which the policy lets count, does so in this login.
 func (l *login) counts(f Factor) bool {
 	if worth, demanded := l.setup.level(f.Name()), l.demandedLevel(); worth < demanded {
-		l.explain("factors", "%s: it is worth %d, and %d is demanded", f.Name(), worth, demanded)
+		l.explain("factors", "%s: it is worth %d, and level %d is demanded", f.Name(), worth, demanded)
 		return false
 	}
 	return l.holds(f)
@@ -64,9 +66,26 @@ func (l *login) env() rule.Env {
 		User: l.User, Client: l.Client, NAS: l.Station, Service: l.Service, Via: l.Door, Source: l.Source, Time: l.now(),
 	}
 	if l.user != nil {
-		e.User, e.Groups, e.Attributes = l.user.Name, l.user.Groups, l.user.Attributes
+		e.User, e.Groups, e.Attributes = l.user.Name, l.user.Groups, l.attributesOf(l.user)
 	}
 	return e
+}
+
+// attributesOf are the user's, with mail and phone, which have a place of their own in the entry, under these names.
+func (l *login) attributesOf(u *directory.User) map[string][]string {
+	if l.seen != nil {
+		return l.seen
+	}
+	l.seen = maps.Clone(u.Attributes)
+	if l.seen == nil {
+		l.seen = map[string][]string{}
+	}
+	for name, value := range map[string]string{"mail": u.Mail, "phone": u.Phone} {
+		if _, there := l.seen[name]; !there && value != "" {
+			l.seen[name] = []string{value}
+		}
+	}
+	return l.seen
 }
 
 // factor finds a factor by its name, or returns nil.

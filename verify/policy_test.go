@@ -47,7 +47,8 @@ func unnamed(user, typed string) verify.Attempt {
 func TestFirstPolicyThatHoldsIsTaken(t *testing.T) {
 	b := newBench(t)
 	b.alice().Groups = []string{"staff"}
-	b.ruled(t, `client == "wlan"`, `inGroup("staff")`, `inGroup("staff") and via == "radius"`, ``)
+	b.alice().Mail = "alice@example.org"
+	b.ruled(t, `client == "wlan" or attribute("mail") endsWith "@example.com"`, `inGroup("staff") and attribute("mail") != ""`, `inGroup("staff") and via == "radius"`, ``)
 	typed := password + b.code(rfcKey, 0)
 	want(t, b.core.Start(t.Context(), unnamed("alice", typed)), verify.Accept, verify.ReasonOK)
 	if got := b.lastRecord().Policy; got != "p1" {

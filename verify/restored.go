@@ -8,7 +8,7 @@ import (
 	"tandem/store"
 )
 
-// ReasonRestored: the code is right, and the state went back in time and may have forgotten that it was used.
+// ReasonRestored means that the code is right, and the state went back in time and may have forgotten that it was used.
 const ReasonRestored Reason = "state-restored"
 
 var errRestored = errors.New("the state went back in time and may have forgotten that this code was used")

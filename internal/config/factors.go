@@ -69,7 +69,7 @@ func (f *Factors) sending() []string {
 // factors checks what is configured. Factors are told apart by their names, in policies and by users.
 func (c *checker) factors(f *Factors, devices *Devices, d *Directory) {
 	// names that are taken, and by which block; the first ones by nobody's
-	taken := map[string]string{"totp": "", "hotp": "", "yubico": "", "password": "", "recovery": ""}
+	taken := map[string]string{"totp": "", "hotp": "", "yubico": "", "password": "", "recovery": "", "off": "", "required": ""}
 	c.secondPassword(&f.Password, devices)
 	between(c, "factor.recovery.level", f.Recovery.Level, 0, 100)
 	if f.Yubico != nil {
@@ -93,7 +93,7 @@ func (c *checker) factorName(key, name string, taken map[string]string) {
 		return
 	}
 	if by, ok := taken[name]; ok && by == "" {
-		c.Errorf(key, "%q is the name of one of Tandem's own factors: choose another", name)
+		c.Errorf(key, "%q means something to Tandem already: choose another name", name)
 		return
 	}
 	c.name(key, name, taken)

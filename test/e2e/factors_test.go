@@ -29,7 +29,7 @@ import (
 
 // post brings codes to people: each factor leaves the code that it sent last in a file of its name.
 type post struct {
-	t   *testing.T
+	t   testing.TB
 	dir string
 }
 

@@ -78,7 +78,11 @@ set -e
 PATH=$PATH:/usr/sbin:/sbin
 ip link set "$TUNDEV" up mtu "$INTERNAL_IP4_MTU"
 ip address add "$INTERNAL_IP4_ADDRESS/32" dev "$TUNDEV"
-ip route add "$CISCO_SPLIT_INC_0_ADDR/$CISCO_SPLIT_INC_0_MASKLEN" dev "$TUNDEV"
+i=0
+while [ "$i" -lt "${CISCO_SPLIT_INC:-0}" ]; do
+  eval "ip route add \"\$CISCO_SPLIT_INC_${i}_ADDR/\$CISCO_SPLIT_INC_${i}_MASKLEN\" dev \"\$TUNDEV\""
+  i=$((i + 1))
+done
 printf %s "$INTERNAL_IP4_ADDRESS" >"$TOLD.new"
 mv "$TOLD.new" "$TOLD"
 `
@@ -333,4 +337,48 @@ func TestOcservGoesToTheNextServer(t *testing.T) {
 	g.login(alice, password, alice.press(t)).wantTunnel()
 	t.Logf("a login of two questions took %v", time.Since(began).Round(100*time.Millisecond))
 	second.want("alice", "accept", "ok")
+}
+
+// TestOcservIsToldOfTheUser has Tandem say which address, group, session length and network a user has.
+func TestOcservIsToldOfTheUser(t *testing.T) {
+	t.Parallel()
+	alice := &user{name: "alice", groups: []string{"staff"}, entry: `attributes = { vpnAddress = ["10.98.0.77"] }`}
+	bob := &user{name: "bob"}
+	e := newEstate(t, forOcserv+`
+[[policies]]
+name = "default"
+[[policies.reply]]
+attribute = "Framed-IP-Address"
+value = "{vpnAddress}"
+[[policies.reply]]
+attribute = "Class"
+value = "OU={groups}"
+[[policies.reply]]
+attribute = "Session-Timeout"
+value = "28800"
+[[policies.reply]]
+when = 'not inGroup("staff")'
+attribute = "Framed-Route"
+value = "10.77.0.0/16"
+`, alice, bob)
+	g := e.startOcserv("127.0.0.1:1812")
+	c := g.login(alice, password, alice.press(t))
+	if address := c.wantTunnel(); address != "10.98.0.77" {
+		t.Errorf("address %s", address)
+	}
+	if !strings.Contains(c.said(), "X-CSTP-Session-Timeout: 28800\n") {
+		t.Errorf("another length of the session:\n%s", c.said())
+	}
+	out, err := exec.Command(find(t, "occtl", "ocserv"), "--socket-file", g.control, "show", "user", "alice").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "Groupname: staff\n") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	c.hangUp()
+
+	// Routes that Tandem gives replace those of ocserv.conf.
+	c = g.login(bob, password, bob.press(t))
+	c.waitFor("X-CSTP-Split-Include: 10.77.0.0/255.255.0.0")
+	if strings.Contains(c.said(), "X-CSTP-Split-Include: 10.99.0.0") {
+		t.Errorf("the gateway's own route, too:\n%s", c.said())
+	}
 }
