@@ -10,9 +10,13 @@ declare -A need=(
   [make]=make [sshd]=openssh-server [ssh]=openssh-client [sudo]=sudo [pamtester]=pamtester [valgrind]=valgrind
   [scan-build-14]=clang-tools-14 [clang-14]=clang-14 [nm]=binutils [unshare]=util-linux [etcd]=etcd-server [mount]=mount
   [yubiserver]=yubiserver [freeradius]=freeradius [samba]=samba [samba-tool]=samba-common-bin
+  [mandoc]=mandoc [man]=man-db [zsh]=zsh [fish]=fish [logrotate]=logrotate [promtool]=prometheus
+  [ip]=iproute2 [ocserv]=ocserv [openconnect]=openconnect [openvpn]=openvpn [charon-systemd]=charon-systemd [swanctl]=strongswan-swanctl
 )
 # file → package
 declare -A files=([/usr/include/security/pam_modules.h]=libpam0g-dev [/usr/include/stdio.h]=libc6-dev
+  [/usr/lib/openvpn/radiusplugin.so]=openvpn-auth-radius [/usr/lib/ipsec/plugins/libstrongswan-eap-radius.so]=libcharon-extra-plugins
+  [/usr/lib/ipsec/plugins/libstrongswan-openssl.so]=libstrongswan-standard-plugins
   [/usr/share/samba/setup/provision.ldif]=samba-ad-provision
   [/usr/lib/$(uname -m)-linux-gnu/samba/vfs/acl_xattr.so]=samba-vfs-modules
   [/usr/lib/$(uname -m)-linux-gnu/samba/ldb/password_hash.so]=samba-dsdb-modules

@@ -140,6 +140,9 @@ func (l *login) start(ctx context.Context) ending {
 		return e
 	}
 	e, found := l.findUser(ctx)
+	if e.outcome == Unavailable { // which policy holds may depend on what is not known now
+		return e
+	}
 	if !l.choosePolicy() {
 		return reject(ReasonNoPolicy)
 	}
@@ -255,16 +258,20 @@ func (l *login) policyNamed(name string) bool {
 // be evaluated ends the search: the policies after it may ask for less.
 func (l *login) choosePolicy() bool {
 	if l.Policy != "" {
-		if !l.policyNamed(l.Policy) || !l.policyHolds(l.policy) {
+		login := rule.For(l.env())
+		defer login.Close()
+		if !l.policyNamed(l.Policy) || !l.policyHolds(login, l.policy) {
 			l.policy = nil
 			return false
 		}
 		l.explain("policy", "%s, which the client names: mode %s", l.policy.Name, l.policy.Mode)
 		return true
 	}
+	login := rule.For(l.env())
+	defer login.Close()
 	for _, p := range l.setup.Order {
 		l.policy = p // whose texts a reject has
-		if l.policyHolds(p) {
+		if l.policyHolds(login, p) {
 			l.explain("policy", "%s: mode %s", p.Name, p.Mode)
 			return true
 		}

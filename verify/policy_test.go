@@ -74,6 +74,14 @@ func TestNoPolicyHolds(t *testing.T) {
 	}
 }
 
+// TestDirectoryDownIsNoReject: which policy would hold is not known then, and the NAS may ask another node.
+func TestDirectoryDownIsNoReject(t *testing.T) {
+	b := newBench(t)
+	b.ruled(t, `inGroup("staff")`)
+	b.people.lookupErr = errDown
+	want(t, b.core.Start(t.Context(), unnamed("alice", "x")), verify.Unavailable, verify.ReasonDirectoryDown)
+}
+
 // TestRow17_BrokenRuleIsNoWayRound: the policies after one whose rule cannot be evaluated may ask for less.
 func TestRow17_BrokenRuleIsNoWayRound(t *testing.T) {
 	b := newBench(t)

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -77,4 +78,17 @@ func (m userMarks) Forgotten(registered time.Time) (counters uint64, err error) 
 		return err
 	})
 	return counters, err
+}
+
+// Notice is what an administrator should know of a core that can decide; empty: nothing.
+func (c *Core) Notice(ctx context.Context) string {
+	var lost store.Restored
+	err := c.store.View(ctx, func(r store.Reader) (err error) {
+		lost, err = store.ReadRestored(r)
+		return err
+	})
+	if err != nil || !lost.Pending {
+		return ""
+	}
+	return "the state went back in time (" + lost.Why + "): " + store.RestoredRemedy
 }

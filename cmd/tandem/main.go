@@ -1,5 +1,5 @@
-// Command tandem is the admin's side of Tandem: it checks the configuration, tries a login, unlocks a
-// user, makes recovery codes and password hashes, and looks after the state.
+// Command tandem is the admin's side of Tandem: it checks the configuration, says which policy a login would come
+// under, tries a login, unlocks a user, makes recovery codes and password hashes, and looks after the state.
 package main
 
 import (
@@ -35,6 +35,7 @@ type cli struct {
 	Config string `short:"c" default:"/etc/tandem/config.toml" placeholder:"FILE" help:"The configuration file (default ${default})."`
 
 	Check    checkCmd    `cmd:"" help:"Check the configuration, file modes, LDAP servers and state: each line ok or what to do."`
+	Policy   policyCmd   `cmd:"" help:"Say what a login would meet, without making it."`
 	Try      tryCmd      `cmd:"" help:"Make one real login attempt, asking for password and codes as a terminal would."`
 	Unlock   unlockCmd   `cmd:"" help:"Let a user who failed too often try again at once."`
 	Recovery recoveryCmd `cmd:"" help:"Make a user ten new recovery codes and print them; the old ones are void."`
@@ -54,6 +55,9 @@ type env struct {
 
 // errSilent: the command has said itself what failed.
 var errSilent = errors.New("failed")
+
+// usageError is a command line that can be read, and asks for what is not there.
+type usageError struct{ error }
 
 // run is main without the process: it parses args, runs one subcommand, and returns the exit status.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
@@ -86,6 +90,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err := parsed.Run(e); err != nil {
 		if !errors.Is(err, errSilent) {
 			fmt.Fprintln(stderr, "tandem:", err)
+		}
+		if errors.As(err, new(usageError)) {
+			return exitUsage
 		}
 		return exitFailed
 	}

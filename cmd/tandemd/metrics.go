@@ -104,6 +104,9 @@ func (m *metrics) listen(at config.Address, core *verify.Core) (*page, error) {
 			return
 		}
 		_, _ = fmt.Fprintln(w, "ok")
+		if notice := core.Notice(r.Context()); notice != "" {
+			_, _ = fmt.Fprintln(w, notice)
+		}
 	})
 	return &page{listener: l, server: &http.Server{
 		Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 15 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10,

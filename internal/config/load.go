@@ -41,6 +41,7 @@ func Load(path string) (*Config, error) {
 	if err := f.Err(); err != nil {
 		return nil, err
 	}
+	c.reach(conf)
 	conf.Warnings = f.Warnings()
 	return conf, nil
 }

@@ -14,6 +14,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"tandem/store"
+	"tandem/store/witness"
 )
 
 var _ store.Store = (*DB)(nil)
@@ -26,13 +27,19 @@ type Options struct {
 	Now func() time.Time
 	// Logger hears of failures and of a file made anew; nil is slog.Default().
 	Logger *slog.Logger
+	// Program is this Tandem's name and version, for those who find a file of a newer one.
+	Program string
+	// Maintenance opens also a state that no daemon may serve, because it was moved away or is not whole yet. It
+	// makes no file where there is none.
+	Maintenance bool
 }
 
 // A DB is an open state file.
 type DB struct {
-	path string
-	now  func() time.Time
-	log  *slog.Logger
+	options Options
+	path    string
+	now     func() time.Time
+	log     *slog.Logger
 	// commit is (*bbolt.Tx).Commit, and something that fails in tests.
 	commit func(*bbolt.Tx) error
 
@@ -53,30 +60,31 @@ type DB struct {
 	info os.FileInfo
 	// committed is the number of the last bbolt transaction. Only the committer uses it.
 	committed int
+	// witness is told of each commit; silent: the last time it could not be.
+	witness *witness.File
+	silent  bool
 
 	commits, updates atomic.Uint64
 }
 
 // Open opens the state file, or makes one if there is none, and starts the committer, which ends
 // with [DB.Close]. The errors say what is wrong with the file and what to do; they wrap
-// [store.ErrCorrupt] if its content is broken, [store.ErrSchema] if a newer Tandem wrote it.
-func Open(options Options) (*DB, error) {
+// [store.ErrCorrupt] if its content is broken, [store.ErrSchema] if a newer Tandem wrote it,
+// [store.ErrMoved] or [store.ErrPartial] if it is not to be served.
+func Open(options Options) (_ *DB, err error) {
+	options.setDefaults()
 	d := &DB{
-		path:   options.Path,
-		now:    options.Now,
-		log:    options.Logger,
-		commit: (*bbolt.Tx).Commit,
-		queue:  make(chan *request, maxWaiting),
-		ended:  make(chan struct{}),
+		options: options,
+		path:    options.Path,
+		now:     options.Now,
+		log:     options.Logger,
+		commit:  (*bbolt.Tx).Commit,
+		queue:   make(chan *request, maxWaiting),
+		ended:   make(chan struct{}),
+		witness: witness.At(witnessPath(options.Path)),
 	}
-	if d.now == nil {
-		d.now = time.Now
-	}
-	if d.log == nil {
-		d.log = slog.Default()
-	}
-	if _, err := os.Lstat(d.path); errors.Is(err, fs.ErrNotExist) {
-		switch err := createFile(d.path, d.now()); {
+	if _, err := os.Lstat(d.path); errors.Is(err, fs.ErrNotExist) && !options.Maintenance {
+		switch err := createFile(options); {
 		case err == nil:
 			d.log.Warn("made a new state file: codes that were used before are not known, "+
 				"and one of the last minutes could be used once more", "path", d.path)
@@ -84,13 +92,25 @@ func Open(options Options) (*DB, error) {
 			return nil, err
 		}
 	}
-	s, err := openFile(d.path)
+	s, err := openFile(options)
 	if err != nil {
 		return nil, err
 	}
 	d.state, d.info, d.committed = s, s.info, s.committed
+	if err := errors.Join(s.about.served(options), d.meetWitness()); err != nil {
+		return nil, errors.Join(err, d.release())
+	}
 	go d.run()
 	return d, nil
+}
+
+func (o *Options) setDefaults() {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
 }
 
 // Update implements [store.Store]. fn runs on the committer's goroutine: what takes time in it,
@@ -213,6 +233,11 @@ func (d *DB) Close() error {
 	}
 	close(d.queue)
 	<-d.ended
+	return d.release()
+}
+
+// release closes the file, when the committer has ended or never began.
+func (d *DB) release() error {
 	d.mu.Lock()
 	s := d.state
 	d.state, d.stopped = nil, &stopped{cause: store.ErrClosed, since: d.now(), final: true}

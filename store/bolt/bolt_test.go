@@ -41,9 +41,11 @@ func newOpener(t *testing.T, dir string) *opener {
 	}
 }
 
-func (o *opener) open() (*DB, error) {
-	return Open(Options{Path: o.path, Now: o.clock.Now, Logger: o.log})
+func (o *opener) options() Options {
+	return Options{Path: o.path, Now: o.clock.Now, Logger: o.log, Program: "tandem of the test"}
 }
+
+func (o *opener) open() (*DB, error) { return Open(o.options()) }
 
 func (o *opener) mustOpen(t *testing.T) *DB {
 	t.Helper()

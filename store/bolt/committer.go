@@ -117,6 +117,7 @@ func (d *DB) transact(s *stateFile, group []*request) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	d.committed = id
+	d.remember()
 	d.commits.Add(1)
 	d.updates.Add(uint64(updates))
 	return nil

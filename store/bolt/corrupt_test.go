@@ -119,7 +119,7 @@ func TestRow46_CorruptFileRefusesToStart(t *testing.T) {
 		}, want: "has a wrong checksum"},
 		{name: "newer schema", edit: func(tx *bbolt.Tx) error {
 			return tx.Bucket(aboutBucket).Put(schemaKey, encode(schemaKey, strconv.AppendInt(nil, schema+1, 10), 0))
-		}, is: store.ErrSchema, want: "run the tandemd that wrote it"},
+		}, is: store.ErrSchema, want: "install that version"},
 		{name: "schema zero", edit: func(tx *bbolt.Tx) error {
 			return tx.Bucket(aboutBucket).Put(schemaKey, encode(schemaKey, []byte("0"), 0))
 		}, want: "not a version"},
@@ -182,12 +182,12 @@ func TestRow46_CorruptFileRefusesToStart(t *testing.T) {
 	}
 }
 
-// wantOnly checks that nothing else is in path's folder.
+// wantOnly checks that nothing else is in path's folder, but for the witness.
 func wantOnly(t *testing.T, path string) {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Dir(path))
-	if err != nil || len(entries) != 1 || entries[0].Name() != filepath.Base(path) {
-		t.Errorf("the folder holds %v (%v), want only %s", entries, err, path)
+	if err != nil || len(entries) != 2 || entries[0].Name() != filepath.Base(path) || entries[1].Name() != filepath.Base(witnessPath(path)) {
+		t.Errorf("the folder holds %v (%v), want only %s and its witness", entries, err, path)
 	}
 }
 

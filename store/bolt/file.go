@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -18,16 +17,10 @@ import (
 	"tandem/store"
 )
 
-// schema is the version of the buckets' layout that this program writes. Migrations go here.
-const schema = 1
-
 var (
 	aboutBucket   = []byte("about")
 	recordsBucket = []byte("records")
 	expiryBucket  = []byte("expiry")
-
-	schemaKey  = []byte("schema")
-	createdKey = []byte("created")
 )
 
 // lockWait is how long to wait for another process to let go of the file: a daemon that is being
@@ -37,9 +30,8 @@ const (
 	lockRetry = 20 * time.Millisecond
 )
 
-const remedy = "restore a backup of it; or move it away on purpose, and a new one is made, " +
-	"with which codes used in the last minutes could be used once more and HOTP counters, " +
-	"throttles and open challenges are forgotten"
+const remedy = "move it away and restore a backup (`tandem store restore`); or only move it away, and a new one is made, " +
+	"in which used codes, HOTP counters, throttles and open challenges are forgotten: " + store.RestoredRemedy
 
 // A stateFile is the open file, locked and mapped by bbolt.
 type stateFile struct {
@@ -50,19 +42,21 @@ type stateFile struct {
 	info os.FileInfo
 	// size is the largest that the file was seen at, in bytes.
 	size atomic.Int64
-	// committed is the number of the last transaction when it was opened.
+	// committed is the number of the last transaction when it was opened, or described.
 	committed int
+	// about is what the state says of itself.
+	about about
 	// poisoned: a panic went through bbolt, whose locks may be held for ever.
 	poisoned atomic.Bool
 }
 
-// openFile opens the existing file at path with all checks.
-func openFile(path string) (_ *stateFile, err error) {
-	f, info, err := openOwn(path)
+// openFile opens the existing file that o names with all checks, and migrates it if it is of an older schema.
+func openFile(o Options) (_ *stateFile, err error) {
+	f, info, err := openOwn(o.Path)
 	if err != nil {
 		return nil, err
 	}
-	s := &stateFile{path: path, file: f, info: info}
+	s := &stateFile{path: o.Path, file: f, info: info}
 	defer func() {
 		if err != nil {
 			_ = s.close()
@@ -75,17 +69,25 @@ func openFile(path string) (_ *stateFile, err error) {
 	if err := s.unmoved(); err != nil {
 		return nil, err
 	}
-	if err := s.checkStructure(); err != nil {
+	if err := s.load(); err != nil {
 		return nil, err
 	}
-	if s.bolt, err = openBolt(f); err != nil {
-		s.poisoned.Store(true)
-		return nil, fmt.Errorf("state file %s: %w; %s", path, err, remedy)
-	}
-	if err := s.checkContent(); err != nil {
+	if err := s.migrate(o); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// load checks all pages, has bbolt map the file, and checks the contents.
+func (s *stateFile) load() (err error) {
+	if err := s.checkStructure(); err != nil {
+		return err
+	}
+	if s.bolt, err = openBolt(s.file); err != nil {
+		s.poisoned.Store(true)
+		return fmt.Errorf("state file %s: %w; %s", s.path, err, remedy)
+	}
+	return s.checkContent()
 }
 
 // openOwn opens path for reading and writing if it is a regular file that is ours alone.
@@ -102,7 +104,7 @@ func openOwn(path string) (*os.File, os.FileInfo, error) {
 	}
 	info, err := f.Stat()
 	if err == nil {
-		err = own(path, info)
+		err = errors.Join(private(path, info), own(path, info))
 	}
 	if err != nil {
 		_ = f.Close()
@@ -111,18 +113,23 @@ func openOwn(path string) (*os.File, os.FileInfo, error) {
 	return f, info, nil
 }
 
-func own(path string, info os.FileInfo) error {
+// private checks that the file is one that others cannot read, and not empty.
+func private(path string, info os.FileInfo) error {
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("state file %s is not a regular file but %s", path, info.Mode())
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
 		return fmt.Errorf("state file %s has mode %04o: others could read or change it; chmod 0600 %[1]s", path, mode)
 	}
-	if uid := info.Sys().(*syscall.Stat_t).Uid; int(uid) != os.Geteuid() {
-		return fmt.Errorf("state file %s belongs to user %d, and this runs as user %d; chown %[3]d %[1]s", path, uid, os.Geteuid())
-	}
 	if info.Size() == 0 {
 		return fmt.Errorf("state file %s: %w: it is empty; %s", path, store.ErrCorrupt, remedy)
+	}
+	return nil
+}
+
+func own(path string, info os.FileInfo) error {
+	if uid := info.Sys().(*syscall.Stat_t).Uid; int(uid) != os.Geteuid() {
+		return fmt.Errorf("state file %s belongs to user %d, and this runs as user %d; chown %[3]d %[1]s", path, uid, os.Geteuid())
 	}
 	return nil
 }
@@ -216,9 +223,10 @@ func openBolt(f *os.File) (db *bbolt.DB, err error) {
 // checkContent checks the schema, every record, and the expiry index.
 func (s *stateFile) checkContent() error {
 	err := guard(func() error {
-		return s.bolt.View(func(tx *bbolt.Tx) error {
+		return s.bolt.View(func(tx *bbolt.Tx) (err error) {
 			s.committed = tx.ID()
-			return checkBuckets(tx)
+			s.about, err = checkBuckets(tx)
+			return err
 		})
 	})
 	if broken := (*panicError)(nil); errors.As(err, &broken) {
@@ -226,32 +234,31 @@ func (s *stateFile) checkContent() error {
 	}
 	switch {
 	case errors.Is(err, store.ErrSchema):
-		return fmt.Errorf("state file %s: %w; run the tandemd that wrote it, or %s", s.path, err, remedy)
+		return fmt.Errorf("state file %s: %w; install that version again, or a later one; to go back, "+
+			"move the file away and restore a backup that was made before the upgrade (`tandem store restore`)", s.path, err)
 	case err != nil:
 		return fmt.Errorf("state file %s: %w; %s", s.path, err, remedy)
 	}
 	return nil
 }
 
-func checkBuckets(tx *bbolt.Tx) error {
-	about, records, index := tx.Bucket(aboutBucket), tx.Bucket(recordsBucket), tx.Bucket(expiryBucket)
-	if about == nil {
-		return corrupt("it is not a state file of Tandem")
+func checkBuckets(tx *bbolt.Tx) (about, error) {
+	of, records, index := tx.Bucket(aboutBucket), tx.Bucket(recordsBucket), tx.Bucket(expiryBucket)
+	if of == nil {
+		return about{}, corrupt("it is not a state file of Tandem")
 	}
-	value, _, err := decode(schemaKey, about.Get(schemaKey))
-	if err != nil {
-		return err
+	is, err := readAbout(of)
+	switch {
+	case err != nil:
+		return about{}, err
+	case records == nil || index == nil:
+		return about{}, corrupt("a bucket is missing")
 	}
-	switch found, err := strconv.Atoi(string(value)); {
-	case err != nil || found < 1:
-		return corrupt("schema %q is not a version", value)
-	case found > schema:
-		return fmt.Errorf("%w: schema %d, this program knows up to %d", store.ErrSchema, found, schema)
-	}
-	if records == nil || index == nil {
-		return corrupt("a bucket is missing")
-	}
-	written, err := loadContents(about)
+	return is, checkRecords(of, records, index)
+}
+
+func checkRecords(of, records, index *bbolt.Bucket) error {
+	written, err := loadContents(of)
 	if err != nil {
 		return err
 	}
@@ -308,8 +315,8 @@ func (s *stateFile) close() error {
 
 // createFile makes an empty state file at path, whole or not at all. It returns an error that
 // wraps fs.ErrExist if somebody else was faster.
-func createFile(path string, now time.Time) (err error) {
-	dir := filepath.Dir(path)
+func createFile(o Options) (err error) {
+	path, dir := o.Path, filepath.Dir(o.Path)
 	if info, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
 		return fmt.Errorf("make state file %s: there is no folder %s; "+
 			"mkdir %[2]s, owned by user %d, with mode 0700", path, dir, os.Geteuid())
@@ -324,7 +331,7 @@ func createFile(path string, now time.Time) (err error) {
 			err = fmt.Errorf("make state file %s: %w", path, removed)
 		}
 	}()
-	if err := initialise(temp, now); err != nil {
+	if err := initialise(temp, o); err != nil {
 		return fmt.Errorf("make state file %s: %w", path, err)
 	}
 	// A link, unlike a rename, never replaces a file that appeared meanwhile.
@@ -338,7 +345,7 @@ func createFile(path string, now time.Time) (err error) {
 }
 
 // initialise writes an empty store into f, which is empty, syncs and closes it.
-func initialise(f *os.File, now time.Time) error {
+func initialise(f *os.File, o Options) error {
 	defer f.Close() //nolint:errcheck // bbolt has closed it; this is for the case that it could not
 	db, err := openBolt(f)
 	if err != nil {
@@ -350,17 +357,14 @@ func initialise(f *os.File, now time.Time) error {
 				return err
 			}
 		}
-		about, err := tx.CreateBucket(aboutBucket)
+		of, err := tx.CreateBucket(aboutBucket)
 		if err != nil {
 			return err
 		}
-		if err := new(contents).save(about); err != nil {
+		if err := new(contents).save(of); err != nil {
 			return err
 		}
-		if err := about.Put(schemaKey, encode(schemaKey, strconv.AppendInt(nil, schema, 10), 0)); err != nil {
-			return err
-		}
-		return about.Put(createdKey, encode(createdKey, now.UTC().AppendFormat(nil, time.RFC3339), 0))
+		return newAbout(o, o.Now()).save(of)
 	})
 	return errors.Join(err, db.Close())
 }

@@ -112,8 +112,11 @@ func (c *cluster) silent(last error) error {
 
 // unavailable makes err one that says what was tried, where, and what to do.
 func (c *cluster) unavailable(tried string, err error) error {
-	return fmt.Errorf("%w: %s: etcd at %s: %w; a majority of its members must run and be reachable from here: "+
-		"see `etcdctl --endpoints=… endpoint health`", store.ErrUnavailable, tried, c.endpoints(), err)
+	remedy := "a majority of its members must run and be reachable from here: see `etcdctl --endpoints=… endpoint health`"
+	if errors.Is(err, rpctypes.ErrNoSpace) {
+		remedy = noSpaceRemedy
+	}
+	return fmt.Errorf("%w: %s: etcd at %s: %w; %s", store.ErrUnavailable, tried, c.endpoints(), err, remedy)
 }
 
 func (c *cluster) endpoints() string {
@@ -135,7 +138,9 @@ func (c *cluster) close() error {
 }
 
 // isAnswer: the member has looked at the request and refuses it; another would say the same.
-func isAnswer(err error) bool { return slices.Contains(answers, code(err)) }
+func isAnswer(err error) bool {
+	return slices.Contains(answers, code(err)) || errors.Is(err, rpctypes.ErrNoSpace)
+}
 
 var answers = []codes.Code{
 	codes.InvalidArgument, codes.NotFound, codes.AlreadyExists, codes.PermissionDenied,

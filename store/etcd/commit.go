@@ -14,14 +14,16 @@ import (
 	"tandem/store"
 )
 
-// maxKeys bounds what one transaction may read, and what it may write: etcd's --max-txn-ops, less the schema.
-const maxKeys = 127
+// maxKeys bounds what one transaction may read, and what it may write: etcd's --max-txn-ops, less the schema and the
+// node's key.
+const maxKeys = 126
 
 // errAgain: nothing was written, and the function is to run again.
 var errAgain = errors.New("try again")
 
-// commit writes what t holds if all that t read still stands.
-func (s *Store) commit(t *transaction) error {
+// commit writes what t holds if all that t read still stands, and the state still has this node's commit of the
+// revision floor.
+func (s *Store) commit(t *transaction, floor int64) error {
 	if len(t.writes) == 0 {
 		return nil // what was read was one state, and so true at one moment
 	}
@@ -43,7 +45,7 @@ func (s *Store) commit(t *transaction) error {
 	if err := t.caller.Err(); err != nil {
 		return err
 	}
-	return s.send(t, m, s.comparisons(t), puts)
+	return s.send(t, m, floor, puts)
 }
 
 // check finds what is wrong with the writes themselves.
@@ -82,13 +84,19 @@ func (s *Store) operations(t *transaction) ([]clientv3.Op, error) {
 		}
 		all = append(all, clientv3.OpPut(at, string(encode(key, w.value)), options...))
 	}
+	if s.node.id != "" {
+		all = append(all, clientv3.OpPut(s.nodeKey(), string(encode(nodesPrefix+s.node.id, []byte(s.node.host)))))
+	}
 	return all, nil
 }
 
-// comparisons say that every key that was read is as it was, and that the state is the one that was opened.
-// A key that was absent, came, and went again is as it was.
-func (s *Store) comparisons(t *transaction) []clientv3.Cmp {
+// comparisons say that every key that was read is as it was, that the state is the one that was opened, and that it
+// did not go back. A key that was absent, came, and went again is as it was.
+func (s *Store) comparisons(t *transaction, floor int64) []clientv3.Cmp {
 	all := []clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(s.prefix+schemaKey), "=", s.schema)}
+	if s.node.id != "" {
+		all = append(all, clientv3.Compare(clientv3.ModRevision(s.nodeKey()), ">", floor-1))
+	}
 	for key, found := range t.reads {
 		if key != "" {
 			all = append(all, clientv3.Compare(clientv3.ModRevision(s.prefix+recordsPrefix+key), "=", found.revision))
@@ -111,23 +119,36 @@ func (s *Store) ready(t *transaction) (*member, error) {
 }
 
 // send commits, once. From here on the caller's context has no say: only the outcome can be told.
-func (s *Store) send(t *transaction, m *member, comparisons []clientv3.Cmp, puts []clientv3.Op) error {
+func (s *Store) send(t *transaction, m *member, floor int64, puts []clientv3.Op) error {
 	if time.Until(t.deadline) < s.cluster.patience {
 		return s.cluster.unavailable("commit", fmt.Errorf("nothing was sent: reading took most of %v", s.timeout))
 	}
 	ctx, cancel := context.WithDeadline(context.WithoutCancel(t.ctx), t.deadline)
 	defer cancel()
-	reply, err := m.kv.Txn(ctx).If(comparisons...).Then(puts...).Else(clientv3.OpGet(s.prefix + schemaKey)).Commit()
+	otherwise := []clientv3.Op{clientv3.OpGet(s.prefix + schemaKey)}
+	if s.node.id != "" {
+		otherwise = append(otherwise, clientv3.OpGet(s.nodeKey()))
+	}
+	reply, err := m.kv.Txn(ctx).If(s.comparisons(t, floor)...).Then(puts...).Else(otherwise...).Commit()
 	switch {
 	case err != nil:
 		return s.uncommitted(m, err)
 	case reply.Succeeded:
 		s.commits.Add(1)
+		t.written = reply.Header.Revision
+		s.remember(t.written)
 		return nil
 	}
 	s.conflicts.Add(1)
 	if err := s.sameSchema(reply.Responses[0].GetResponseRange().Kvs); err != nil {
 		return err
+	}
+	if s.node.id != "" {
+		if last := revisionOf(reply.Responses[1].GetResponseRange().Kvs); last < floor {
+			if err := s.wentBack(ctx, floor, last); err != nil {
+				return err
+			}
+		}
 	}
 	return errAgain
 }
@@ -143,7 +164,7 @@ func (s *Store) uncommitted(m *member, err error) error {
 		return errAgain
 	case errors.Is(err, rpctypes.ErrTooManyRequests):
 		return errAgain
-	case isAnswer(err), errors.Is(err, rpctypes.ErrNoSpace):
+	case isAnswer(err):
 		return s.cluster.unavailable("commit: nothing was written", fmt.Errorf("%s refuses: %w", m.endpoint, err))
 	}
 	s.unknown.Add(1)

@@ -35,8 +35,12 @@ type Store struct {
 	prefix  string
 	timeout time.Duration
 	log     *slog.Logger
-	// schema is the revision at which the schema was written.
+	options Options
+	// about is what the state says of itself, schema the revision at which it was written.
+	about  store.About
 	schema int64
+	// node is what this node remembers.
+	node node
 	// slots is as full as there are transactions running.
 	slots chan struct{}
 
@@ -49,8 +53,23 @@ type Store struct {
 
 // Open connects to the cluster and reads the state's schema, or begins a new state if there is none below the
 // prefix. It fails if no majority answers within the timeout. The errors say what is wrong and what to do;
-// they wrap [store.ErrUnavailable], [store.ErrCorrupt], or [store.ErrSchema] if a newer Tandem wrote the state.
+// they wrap [store.ErrUnavailable], [store.ErrCorrupt], [store.ErrSchema] if a newer Tandem wrote the state, or
+// [store.ErrMoved] or [store.ErrPartial] if it is not to be served.
 func Open(ctx context.Context, options Options) (*Store, error) {
+	s, err := prepare(options)
+	if err != nil {
+		return nil, err
+	}
+	opening, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	if err := s.enter(opening); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// prepare makes a Store that has not looked at its state yet.
+func prepare(options Options) (*Store, error) {
 	if err := options.validate(); err != nil {
 		return nil, fmt.Errorf("etcd: %w", err)
 	}
@@ -63,15 +82,22 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 		prefix:  options.Prefix,
 		timeout: options.Timeout,
 		log:     options.Logger,
+		options: options,
 		slots:   make(chan struct{}, maxRunning),
 	}
 	s.leases = newLeases(s.grantLease)
-	opening, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	if s.schema, err = s.enter(opening); err != nil {
-		return nil, errors.Join(err, c.close())
-	}
 	return s, nil
+}
+
+// enter reads what the state says of itself, and compares it with what this node remembers.
+func (s *Store) enter(ctx context.Context) error {
+	if err := s.enterSchema(ctx); err != nil {
+		return err
+	}
+	if err := s.served(); err != nil {
+		return err
+	}
+	return s.meetWitness(ctx)
 }
 
 // Update implements [store.Store]. fn runs on the caller's goroutine, and again whenever another transaction
@@ -90,7 +116,7 @@ func (s *Store) Update(ctx context.Context, fn func(tx store.Tx) error) error {
 		case t.err != nil: // a function that went on after a failed read did not know what it decided
 			return t.err
 		}
-		return s.commit(t)
+		return s.commit(t, s.node.floor())
 	})
 }
 
@@ -107,7 +133,8 @@ func (s *Store) View(ctx context.Context, fn func(r store.Reader) error) error {
 	})
 }
 
-// Check implements [store.Store]: it returns an error if no majority answers, or the state was replaced.
+// Check implements [store.Store]: it returns an error if no majority answers, the state was replaced, or the
+// cluster has raised an alarm and takes no writes.
 func (s *Store) Check(ctx context.Context) error {
 	if err := s.enterGate(); err != nil {
 		return err
@@ -120,7 +147,15 @@ func (s *Store) Check(ctx context.Context) error {
 	if err != nil {
 		return s.cluster.unavailable("check", err)
 	}
-	return s.sameSchema(found)
+	if err := s.sameSchema(found); err != nil {
+		return err
+	}
+	if floor := s.node.floor(); r.revision < floor {
+		if err := s.wentBack(try, floor, r.revision); err != nil {
+			return err
+		}
+	}
+	return s.alarms(try)
 }
 
 // Close implements [store.Store]. It waits for what is under way. Records keep their leases. Closing again
@@ -163,6 +198,11 @@ func (s *Store) run(ctx context.Context, try func(ctx context.Context) error) er
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	return s.repeat(ctx, try)
+}
+
+// repeat is run for those who have a place already.
+func (s *Store) repeat(ctx context.Context, try func(ctx context.Context) error) error {
 	for n := range maxTries {
 		if n > 0 {
 			if err := pause(ctx, min(time.Millisecond<<min(n, 10), maxPause)); err != nil {

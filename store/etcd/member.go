@@ -25,10 +25,11 @@ type member struct {
 	// place is where it stands in the cluster's list.
 	place  int64
 	client *clientv3.Client
-	// kv and leases speak over client's connection, without its habit of waiting until a dead member returns.
-	kv     clientv3.KV
-	leases etcdserverpb.LeaseClient
-	login  login
+	// kv, leases and maintenance speak over client's connection, without its habit of waiting until a dead member returns.
+	kv          clientv3.KV
+	leases      etcdserverpb.LeaseClient
+	maintenance etcdserverpb.MaintenanceClient
+	login       login
 	// failing: the last request got no answer.
 	failing atomic.Bool
 }
@@ -61,6 +62,7 @@ func connect(endpoint string, o Options, config *tls.Config) (*member, error) {
 	connection := m.client.ActiveConnection()
 	m.kv = clientv3.NewKVFromKVClient(etcdserverpb.NewKVClient(connection), nil)
 	m.leases = etcdserverpb.NewLeaseClient(connection)
+	m.maintenance = etcdserverpb.NewMaintenanceClient(connection)
 	return m, nil
 }
 

@@ -39,6 +39,14 @@ type Options struct {
 	Timeout time.Duration
 	// Logger hears of members that fail and of a state made anew; nil is slog.Default().
 	Logger *slog.Logger
+	// Witness is a file of this node's own, beside no other node's, that tells when the cluster's state went back in
+	// time; empty: none. If there is no folder for it, a warning says so.
+	Witness string
+	// Program is this Tandem's name and version, for those who find a state of a newer one.
+	Program string
+	// Maintenance opens also a state that no daemon may serve, because it was moved away or is not whole yet. It
+	// begins no state where there is none.
+	Maintenance bool
 }
 
 // validate fills in the defaults, and reports all that is wrong.

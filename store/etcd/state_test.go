@@ -31,8 +31,12 @@ func TestRow51_SchemaThatIsNotOursIsRefused(t *testing.T) {
 	}{
 		{"a newer one", func(t *testing.T, prefix string) {
 			t.Helper()
-			keep(t, prefix+schemaKey, string(encode(schemaKey, []byte(`{"version":2,"future":true}`))))
-		}, store.ErrSchema, "upgrade this node"},
+			keep(t, prefix+schemaKey, string(encode(schemaKey, []byte(`{"version":3,"program":"tandem 9.1","future":true}`))))
+		}, store.ErrSchema, "written by tandem 9.1; this Tandem knows up to 2: upgrade this node"},
+		{"a newer one, and nobody knows whose", func(t *testing.T, prefix string) {
+			t.Helper()
+			keep(t, prefix+schemaKey, string(encode(schemaKey, []byte(`{"version":3,"program":{"name":"tandem"}}`))))
+		}, store.ErrSchema, "written by an unknown version"},
 		{"a changed schema", func(t *testing.T, prefix string) {
 			t.Helper()
 			keep(t, prefix+schemaKey, strings.Replace(string(encode(schemaKey, []byte(`{"version":1}`))), "1}", "3}", 1))

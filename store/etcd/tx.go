@@ -118,6 +118,8 @@ type transaction struct {
 	// began is when the function began, by the clock of leases.
 	began  time.Time
 	writes map[string]write
+	// written is the revision of the commit, once there is one.
+	written int64
 }
 
 // A write puts value under a key, or deletes the key if value is nil. It lives for ttl, for ever if that is 0.

@@ -89,8 +89,8 @@ mv "$TOLD.new" "$TOLD"
 
 // openconnect is somebody's client.
 type openconnect struct {
-	*estate
 	*program
+	gateway *ocserv
 	stdin io.Writer
 	told  string // where tunnelScript writes
 }
@@ -107,7 +107,7 @@ func (g *ocserv) dial(u *user) *openconnect {
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	c := &openconnect{estate: e, told: filepath.Join(dir, "address")}
+	c := &openconnect{gateway: g, told: filepath.Join(dir, "address")}
 	command := exec.Command(find(e.t, "openconnect", "openconnect"), "--verbose", "--cafile", e.caFile, "--no-system-trust",
 		"--user", u.name, "--script", script, "https://"+gatewayAddress)
 	command.Env = append(os.Environ(), "TOLD="+c.told)
@@ -126,13 +126,18 @@ var question = regexp.MustCompile(`(?m)^Password\d*:`)
 // questions are the fields so far.
 func (c *openconnect) questions() int { return len(question.FindAllString(c.said(), -1)) }
 
+// story is what all three have said.
+func (c *openconnect) story() string {
+	return strings.Join([]string{"openconnect:", c.said(), "ocserv:", c.gateway.said(), "tandemd:", c.gateway.tandem.said()}, "\n")
+}
+
 // asked waits for question n, counted from 1, and returns what stands over the field.
 func (c *openconnect) asked(n int) string {
-	c.program.t.Helper()
-	eventually(c.program.t, fmt.Sprintf("question %d", n), c.said, func() bool {
+	c.t.Helper()
+	eventually(c.t, fmt.Sprintf("question %d", n), c.story, func() bool {
 		there := c.questions() >= n
 		if !there && !c.running() {
-			c.program.t.Fatalf("openconnect ended before question %d\n%s", n, c.said())
+			c.t.Fatalf("openconnect ended before question %d\n%s", n, c.story())
 		}
 		return there
 	})
@@ -144,25 +149,25 @@ func (c *openconnect) asked(n int) string {
 
 // answer waits for question n and types the answer.
 func (c *openconnect) answer(n int, text string) {
-	c.program.t.Helper()
+	c.t.Helper()
 	c.asked(n)
 	if _, err := io.WriteString(c.stdin, text+"\n"); err != nil {
-		c.program.t.Fatal(err)
+		c.t.Fatal(err)
 	}
 }
 
 // wantTunnel waits for the tunnel, uses it, and returns its address.
 func (c *openconnect) wantTunnel() (address string) {
-	c.program.t.Helper()
-	eventually(c.program.t, "a tunnel", c.said, func() bool {
+	c.t.Helper()
+	eventually(c.t, "a tunnel", c.story, func() bool {
 		b, err := os.ReadFile(c.told)
 		address = string(b)
 		if err != nil && !c.running() {
-			c.program.t.Fatalf("openconnect ended before it had a tunnel\n%s", c.said())
+			c.t.Fatalf("openconnect ended before it had a tunnel\n%s", c.story())
 		}
 		return err == nil
 	})
-	c.wantReach(address)
+	c.gateway.wantReach(address)
 	return address
 }
 
@@ -170,7 +175,7 @@ func (c *openconnect) wantTunnel() (address string) {
 func (c *openconnect) hangUp() {
 	_ = c.cmd.Process.Signal(syscall.SIGINT)
 	<-c.ended
-	c.wantNoWayIn()
+	c.gateway.wantNoWayIn()
 }
 
 // login dials and answers all questions.
@@ -187,9 +192,9 @@ func (g *ocserv) login(u *user, answers ...string) *openconnect {
 func (g *ocserv) refused(u *user, answers ...string) string {
 	g.estate.t.Helper()
 	c := g.login(u, answers...)
-	eventually(g.estate.t, "another question, or the end", c.said, func() bool { return !c.running() || c.questions() > len(answers) })
+	eventually(g.estate.t, "another question, or the end", c.story, func() bool { return !c.running() || c.questions() > len(answers) })
 	if _, err := os.Stat(c.told); err == nil {
-		g.estate.t.Fatalf("there is a tunnel\n%s", c.said())
+		g.estate.t.Fatalf("there is a tunnel\n%s", c.story())
 	}
 	g.wantNoWayIn()
 	defer c.stop()

@@ -62,6 +62,8 @@ type scope struct {
 	// address is Source, once inNetwork has read it.
 	address netip.Addr
 	read    bool
+	// names are those of the groups, once inGroup has read them; empty: it has not.
+	names []string
 }
 
 func newScope() *scope {
@@ -70,9 +72,12 @@ func newScope() *scope {
 	return s
 }
 
-func (s *scope) enter(e Env) { s.Env, s.read = e, false }
+func (s *scope) enter(e Env) { s.Env = e }
 
-func (s *scope) leave() { s.Env = Env{} }
+func (s *scope) leave() {
+	clear(s.names)
+	s.Env, s.read, s.names = Env{}, false, s.names[:0]
+}
 
 func (s *scope) inNetwork(network string) bool {
 	if !s.read {
@@ -92,11 +97,16 @@ func (s *scope) attribute(name string) string {
 }
 
 func (s *scope) inGroup(name string) bool {
-	for _, group := range s.Groups {
-		if strings.EqualFold(group, name) {
-			return true
+	if len(s.names) == 0 {
+		for _, group := range s.Groups {
+			s.names = append(s.names, group)
+			if value, ok := firstRDN(group); ok {
+				s.names = append(s.names, value)
+			}
 		}
-		if value, ok := firstRDN(group); ok && strings.EqualFold(value, name) {
+	}
+	for _, of := range s.names {
+		if strings.EqualFold(of, name) {
 			return true
 		}
 	}

@@ -89,28 +89,51 @@ func where(err error, text string) error {
 	return fmt.Errorf("column %d: %s", at.Column+1, at.Message)
 }
 
-// machine is what one evaluation needs. Machines are used again, which saves most of the allocations.
-type machine struct {
+// Matcher matches rules against one login, one after the other: what several of them ask about is found out once. It
+// is for one goroutine.
+type Matcher struct {
 	vm    vm.VM
 	scope *scope
+	// broken: a rule has left the machine in a state that nobody knows.
+	broken bool
 }
 
-var machines = sync.Pool{New: func() any {
-	return &machine{vm: vm.VM{MemoryBudget: memoryBudget}, scope: newScope()}
+// matchers are used again, which saves most of the allocations.
+var matchers = sync.Pool{New: func() any {
+	return &Matcher{vm: vm.VM{MemoryBudget: memoryBudget}, scope: newScope()}
 }}
 
-// Match reports whether the rule holds. With an error it is not known, and the result is false.
+// For returns a Matcher for a login. Close it when it is no longer used.
+func For(env Env) *Matcher {
+	m := matchers.Get().(*Matcher)
+	m.scope.enter(env)
+	return m
+}
+
+// Close ends the use of m.
+func (m *Matcher) Close() {
+	m.scope.leave()
+	if !m.broken {
+		matchers.Put(m)
+	}
+}
+
+// Match reports whether the rule holds for a login; see [Matcher.Match].
 func (r *Rule) Match(env Env) (holds bool, err error) {
+	m := For(env)
+	defer m.Close()
+	return m.Match(r)
+}
+
+// Match reports whether r holds. With an error it is not known, and the result is false.
+func (m *Matcher) Match(r *Rule) (holds bool, err error) {
 	defer func() {
-		if p := recover(); p != nil { // the machine, which is in an unknown state, is not used again
+		if p := recover(); p != nil {
+			m.broken = true
 			holds, err = false, fmt.Errorf("evaluate the rule %q: %v", r.text, p)
 		}
 	}()
-	m := machines.Get().(*machine)
-	m.scope.enter(env)
 	out, err := m.vm.Run(r.program, m.scope)
-	m.scope.leave()
-	machines.Put(m)
 	if err != nil {
 		return false, fmt.Errorf("evaluate the rule %q: %w", r.text, where(err, r.text))
 	}
