@@ -14,6 +14,7 @@ import (
 	"tandem/internal/secret"
 	"tandem/store"
 	"tandem/verify/policy"
+	"tandem/verify/rule"
 )
 
 // Limits of what a front door may hand over, in octets. RFC 2865 §5.1 and §5.2 allow less.
@@ -257,21 +258,19 @@ func (l *login) policyNamed(name string) bool {
 // choosePolicy takes the policy that the front door names, or else the first one whose rule holds. A rule that cannot
 // be evaluated ends the search: the policies after it may ask for less.
 func (l *login) choosePolicy() bool {
+	rules := rule.For(l.env())
+	defer rules.Close()
 	if l.Policy != "" {
-		login := rule.For(l.env())
-		defer login.Close()
-		if !l.policyNamed(l.Policy) || !l.policyHolds(login, l.policy) {
+		if !l.policyNamed(l.Policy) || !l.policyHolds(rules, l.policy) {
 			l.policy = nil
 			return false
 		}
 		l.explain("policy", "%s, which the client names: mode %s", l.policy.Name, l.policy.Mode)
 		return true
 	}
-	login := rule.For(l.env())
-	defer login.Close()
 	for _, p := range l.setup.Order {
 		l.policy = p // whose texts a reject has
-		if l.policyHolds(login, p) {
+		if l.policyHolds(rules, p) {
 			l.explain("policy", "%s: mode %s", p.Name, p.Mode)
 			return true
 		}
@@ -284,18 +283,18 @@ func (l *login) choosePolicy() bool {
 	return false
 }
 
-func (l *login) policyHolds(p *policy.Policy) bool {
+func (l *login) policyHolds(rules *rule.Matcher, p *policy.Policy) bool {
 	if p.When == nil {
 		return true
 	}
-	ok, err := p.When.Match(l.env())
+	ok, err := rules.Match(p.When)
 	if err != nil {
 		l.brokenRule = err
 		l.log.Error("a policy's rule could not be evaluated: the attempt is rejected", "attempt", l.ID, "policy", p.Name, "err", err)
 		l.explain("policy", "%s: its rule: %v", p.Name, err)
 		return false
 	}
-	if !ok {
+	if !ok && l.Explain != nil { // there may be a hundred that do not
 		l.explain("policy", "%s does not hold: %s", p.Name, p.When)
 	}
 	return ok

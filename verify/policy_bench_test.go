@@ -50,4 +50,3 @@ func BenchmarkHundredPolicies(b *testing.B) {
 		}
 	}
 }
-

@@ -223,24 +223,17 @@ func TestLanguages(t *testing.T) {
 }
 
 func TestReplyAttributes(t *testing.T) {
-	template := func(text string) policy.Template {
-		parsed, err := policy.ParseTemplate(text, func(string) bool { return true })
-		if err != nil {
-			t.Fatal(err)
-		}
-		return parsed
-	}
 	b := newBench(t)
 	b.alice().Groups = []string{"staff", "vpn"}
 	b.alice().Attributes = map[string][]string{"ip": {"192.0.2.7"}}
 	b.policy.Mode = policy.Auto
 	b.policy.Reply = []policy.Reply{
-		{Attribute: "Class", Value: template("OU={groups}")},
-		{Attribute: "Framed-IP-Address", Value: template("{ip}")},
-		{Attribute: "Filter-Id", Value: template("{{x}} level {level} by {factor}")},
-		{Attribute: "Never", Value: template("{nothing}")},
-		{Attribute: "Only-Elsewhere", Value: template("x"), When: compileRule(t, `client == "wlan"`)},
-		{Attribute: "Here", Value: template("y"), When: compileRule(t, `client == "vpn"`)},
+		{Attribute: "Class", Value: template(t, "OU={groups}")},
+		{Attribute: "Framed-IP-Address", Value: template(t, "{ip}")},
+		{Attribute: "Filter-Id", Value: template(t, "{{x}} level {level} by {factor}")},
+		{Attribute: "Never", Value: template(t, "{nothing}")},
+		{Attribute: "Only-Elsewhere", Value: template(t, "x"), When: compileRule(t, `client == "wlan"`)},
+		{Attribute: "Here", Value: template(t, "y"), When: compileRule(t, `client == "vpn"`)},
 	}
 	const wanted = "[{Class OU=staff} {Class OU=vpn} {Framed-IP-Address 192.0.2.7} {Filter-Id {x} level 2 by totp} {Here y}]"
 	v := b.try(password + b.code(rfcKey, -1))
@@ -254,9 +247,25 @@ func TestReplyAttributes(t *testing.T) {
 	if v := b.try("wrong"); v.Attributes != nil {
 		t.Errorf("a reject carries %v", v.Attributes)
 	}
-	// An attribute may be what keeps the user in their network.
-	b.policy.Reply[5].When = compileRule(t, `attributes["none"][0] == "x"`)
-	want(t, b.try(password+b.code(rfcKey, 1)), verify.Reject, verify.ReasonNoPolicy)
+}
+
+// TestRow17_BrokenReplyRuleLetsNobodyIn: the attribute may be what keeps the user in their network.
+func TestRow17_BrokenReplyRuleLetsNobodyIn(t *testing.T) {
+	b := newBench(t)
+	b.policy.Reply = []policy.Reply{{
+		Attribute: "Tunnel-Private-Group-Id", Value: template(t, "quarantine"), When: compileRule(t, `attributes["clearance"][0] == "low"`),
+	}}
+	want(t, b.try(password+b.code(rfcKey, 0)), verify.Reject, verify.ReasonNoPolicy)
+}
+
+// TestRow17_BrokenFactorRuleIsNoDevice: a factor that may not be there is not there, and that lets nobody in without it.
+func TestRow17_BrokenFactorRuleIsNoDevice(t *testing.T) {
+	b := newBench(t)
+	b.policy.Mode, b.policy.Second = policy.Auto, policy.DemandIfEnrolled
+	b.setup.When = map[string]*rule.Rule{"totp": compileRule(t, `attributes["clearance"][0] == "high"`)}
+	b.core = b.node()
+	want(t, b.try(password), verify.Reject, verify.ReasonNoUsableDevice)
+	want(t, b.try(password+b.code(rfcKey, 0)), verify.Reject, verify.ReasonNoUsableDevice)
 }
 
 func TestAccountState(t *testing.T) {

@@ -4,16 +4,20 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+
+	"tandem/verify/rule"
 )
 
 // reply is what the client is to be told of the user once they are in. An attribute may be what keeps somebody in their
 // network, so if it is not known whether it belongs there, nobody is let in.
 func (l *login) reply() ([]Attribute, error) {
 	out := slices.Clone(l.vouched)
+	rules := rule.For(l.env())
+	defer rules.Close()
 	for i := range l.policy.Reply {
 		r := &l.policy.Reply[i]
 		if r.When != nil {
-			ok, err := r.When.Match(l.env())
+			ok, err := rules.Match(r.When)
 			if err != nil {
 				return nil, fmt.Errorf("the reply attribute %s of policy %q: %w", r.Attribute, l.policy.Name, err)
 			}

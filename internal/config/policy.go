@@ -297,15 +297,13 @@ const maxReply = 3800
 // reply checks one attribute. It returns how many octets it takes in every reply.
 func (c *checker) reply(key string, r *Reply, attributes []string) (size int) {
 	var found attribute.Attribute
-	switch {
-	case r.Attribute == "":
+	if r.Attribute == "" {
 		c.missing(key+".attribute", `name it, such as "Filter-Id"`)
-	default:
-		var err error
-		if found, err = attribute.Find(r.Attribute); err != nil {
-			c.Errorf(key+".attribute", "%v", err)
-			r.Attribute = ""
-		}
+	} else if a, err := attribute.Find(r.Attribute); err != nil {
+		c.Errorf(key+".attribute", "%v", err)
+		r.Attribute = ""
+	} else {
+		found = a
 	}
 	if r.Value == "" {
 		c.missing(key+".value", "write what it is to say")

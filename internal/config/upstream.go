@@ -50,7 +50,7 @@ func (u *Upstream) SetDefaults() {
 
 // upstreams checks them, and returns what first_factor may name.
 func (c *checker) upstreams(all []Upstream, policies []Policy) (firstFactors []string) {
-	firstFactors = []string{"directory", "pam"}
+	firstFactors = append(make([]string, 0, 2+len(all)), "directory", "pam")
 	names := map[string]string{}
 	for i := range all {
 		u, key := &all[i], fmt.Sprintf("upstream[%d]", i)

@@ -127,10 +127,10 @@ func (c *Checker) Vouch(ctx context.Context, u *directory.User, password string)
 	if err != nil {
 		return nil, fmt.Errorf("upstream %s: %w", c.config.Name, err)
 	}
-	switch reply.Code {
-	case radius.CodeAccessAccept:
+	if reply.Code == radius.CodeAccessAccept {
 		return c.passed(reply.Attributes), nil
-	case radius.CodeAccessReject:
+	}
+	if reply.Code == radius.CodeAccessReject {
 		return nil, fmt.Errorf("%w, says upstream %s", directory.ErrWrongPassword, c.config.Name)
 	}
 	return nil, fmt.Errorf("upstream %s answers with %v, and only a yes or a no can be used: let it check the password alone", c.config.Name, reply.Code)

@@ -220,7 +220,7 @@ func TestAttributesArePassedByList(t *testing.T) {
 }
 
 func TestListMustBeSensible(t *testing.T) {
-	for name, want := range map[string]string{"Clas": "did you mean Class", "Tunnel-Password": "cannot be passed on", "State": "is not for policies"} {
+	for name, want := range map[string]string{"Filter-Idd": "did you mean Filter-Id", "Tunnel-Password": "cannot be passed on", "State": "is not for policies"} {
 		if _, err := upstream.New(upstream.Config{Name: "nps", Pass: []string{name}}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", name, err)
 		}

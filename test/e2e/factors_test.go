@@ -352,7 +352,7 @@ func TestMenuOverRADIUSAndSSH(t *testing.T) {
 	}
 
 	// The pager breaks: a mail comes instead, and the prompt says so.
-	if err := os.WriteFile(filepath.Join(o.post.dir, "pager.sh"), []byte("#!/bin/sh\nexit 7\n"), 0o755); err != nil {
+	if err := os.WriteFile(filepath.Join(o.dir, "pager.sh"), []byte("#!/bin/sh\nexit 7\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	list = o.d.try("alice", alicePassword)

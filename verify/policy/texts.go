@@ -25,7 +25,7 @@ type Texts struct {
 }
 
 // builtIn are the texts by language (RFC 5646).
-var builtIn = map[string]Texts{ //nolint:gochecknoglobals // constant
+var builtIn = map[string]Texts{
 	"en": {
 		Prompt:          "Code: ",
 		Retry:           "Wrong code. Code: ",
@@ -41,7 +41,7 @@ var builtIn = map[string]Texts{ //nolint:gochecknoglobals // constant
 		AccountDisabled: "Your account is disabled. Ask your administrator.",
 		AccountHours:    "Your account may not log in now. Ask your administrator.",
 	},
-	"de": {
+	"de": { //nolint:gosec // it speaks of passwords, and holds none
 		Prompt:          "Code: ",
 		Retry:           "Falscher Code. Code: ",
 		Menu:            "Nummer wählen: {menu}: ",
@@ -56,7 +56,7 @@ var builtIn = map[string]Texts{ //nolint:gochecknoglobals // constant
 		AccountDisabled: "Das Konto ist gesperrt. Bitte an die Administration wenden.",
 		AccountHours:    "Das Konto darf sich jetzt nicht anmelden. Bitte an die Administration wenden.",
 	},
-	"fr": {
+	"fr": { //nolint:gosec // it speaks of passwords, and holds none
 		Prompt:          "Code : ",
 		Retry:           "Code erroné. Code : ",
 		Menu:            "Choisissez un numéro : {menu} : ",
@@ -74,7 +74,7 @@ var builtIn = map[string]Texts{ //nolint:gochecknoglobals // constant
 }
 
 // Languages lists those that there are texts in.
-var Languages = []string{"de", "en", "fr"} //nolint:gochecknoglobals // constant
+var Languages = []string{"de", "en", "fr"}
 
 // DefaultTexts are the built-in texts in English.
 func DefaultTexts() Texts { return builtIn["en"] }
@@ -82,10 +82,11 @@ func DefaultTexts() Texts { return builtIn["en"] }
 // TextsIn returns the policy's own texts, and for those that it has none of its own, the built-in ones in the first
 // of the wanted languages ("de", "de-AT") that there are texts in, or else in the policy's Language.
 func (p *Policy) TextsIn(wanted ...string) Texts {
-	t, ok := Texts{}, false
+	var t Texts
 	for _, w := range append(wanted, p.Language, DefaultLanguage) {
 		language, _, _ := strings.Cut(strings.ReplaceAll(strings.ToLower(strings.TrimSpace(w)), "_", "-"), "-")
-		if t, ok = builtIn[language]; ok {
+		if found, ok := builtIn[language]; ok {
+			t = found
 			break
 		}
 	}

@@ -30,6 +30,8 @@ const maxRange = 1000
 type restrictions struct {
 	// err is the first thing that was refused.
 	err *file.Error
+	// read are the networks, as they are written.
+	read map[string]netip.Prefix
 }
 
 // Visit implements [ast.Visitor]. It comes to each node after its children.
@@ -95,6 +97,7 @@ func (r *restrictions) networks(node *ast.Node, call *ast.CallNode) {
 			r.refuse(argument, "%q is an address in %s: write that", network.Value, prefix.Masked())
 			return
 		}
+		r.read[network.Value] = prefix
 		one := &ast.CallNode{Callee: &ast.IdentifierNode{Value: "inNetwork"}, Arguments: []ast.Node{argument}}
 		one.Callee.SetLocation(call.Location())
 		one.SetLocation(call.Location())

@@ -51,13 +51,14 @@ type vocabulary struct {
 	Attribute func(name string) string      `expr:"attribute"`
 }
 
-// scope is an Env with the functions that read it. It is used for one login after the other, so that the
+// scope is an Env as the machine reads it, with the functions. It is used for one login after the other, so that the
 // functions need to be bound to it only once.
 type scope struct {
 	Env
-	InNetwork func(network string) bool `expr:"inNetwork"`
-	InGroup   func(name string) bool    `expr:"inGroup"`
-	Attribute func(name string) string  `expr:"attribute"`
+	// variables are those of Env and the functions, by their names: a map is what the machine reads fastest.
+	variables map[string]any
+	// networks are those that the rule which is being matched names.
+	networks map[string]netip.Prefix
 
 	// address is Source, once inNetwork has read it.
 	address netip.Addr
@@ -68,15 +69,23 @@ type scope struct {
 
 func newScope() *scope {
 	s := new(scope)
-	s.InNetwork, s.InGroup, s.Attribute = s.inNetwork, s.inGroup, s.attribute
+	s.variables = map[string]any{"inNetwork": s.inNetwork, "inGroup": s.inGroup, "attribute": s.attribute}
+	s.enter(Env{})
 	return s
 }
 
-func (s *scope) enter(e Env) { s.Env = e }
+func (s *scope) enter(e Env) {
+	s.Env = e
+	v := s.variables
+	v["user"], v["groups"], v["attributes"] = e.User, e.Groups, e.Attributes
+	v["client"], v["nas"], v["service"], v["via"] = e.Client, e.NAS, e.Service, e.Via
+	v["source"], v["time"] = e.Source, e.Time
+}
 
 func (s *scope) leave() {
 	clear(s.names)
-	s.Env, s.read, s.names = Env{}, false, s.names[:0]
+	s.read, s.names, s.networks = false, s.names[:0], nil
+	s.enter(Env{})
 }
 
 func (s *scope) inNetwork(network string) bool {
@@ -85,8 +94,7 @@ func (s *scope) inNetwork(network string) bool {
 		s.address = s.address.Unmap().WithZone("")
 		s.read = true
 	}
-	prefix, err := netip.ParsePrefix(network)
-	return err == nil && prefix.Contains(s.address) // that it can be read was checked by Compile
+	return s.networks[network].Contains(s.address)
 }
 
 func (s *scope) attribute(name string) string {

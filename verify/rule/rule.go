@@ -14,6 +14,7 @@ package rule
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"sync"
 
@@ -35,6 +36,8 @@ const (
 type Rule struct {
 	text    string
 	program *vm.Program
+	// networks are those that it names, read.
+	networks map[string]netip.Prefix
 }
 
 // Compile reads a rule. Its error says in which column what is wrong; it does not repeat the text.
@@ -55,15 +58,15 @@ func Compile(text string) (_ *Rule, err error) {
 	if _, err := expr.Compile(text, language(vocabulary{})...); err != nil {
 		return nil, where(err, text)
 	}
-	limits := new(restrictions)
-	program, err := expr.Compile(text, append(language(scope{}), expr.Patch(limits))...)
+	limits := &restrictions{read: make(map[string]netip.Prefix)}
+	program, err := expr.Compile(text, append(language(newScope().variables), expr.Patch(limits))...)
 	if limits.err != nil {
 		err = limits.err.Bind(file.NewSource(text))
 	}
 	if err != nil {
 		return nil, where(err, text)
 	}
-	return &Rule{text: text, program: program}, nil
+	return &Rule{text: text, program: program, networks: limits.read}, nil
 }
 
 // language is what rules are written in.
@@ -133,7 +136,8 @@ func (m *Matcher) Match(r *Rule) (holds bool, err error) {
 			holds, err = false, fmt.Errorf("evaluate the rule %q: %v", r.text, p)
 		}
 	}()
-	out, err := m.vm.Run(r.program, m.scope)
+	m.scope.networks = r.networks
+	out, err := m.vm.Run(r.program, m.scope.variables)
 	if err != nil {
 		return false, fmt.Errorf("evaluate the rule %q: %w", r.text, where(err, r.text))
 	}

@@ -222,11 +222,13 @@ func BenchmarkHundredRules(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
+				m := rule.For(env)
 				for _, r := range rules {
-					if holds, err := r.Match(env); err != nil || holds {
+					if holds, err := m.Match(r); err != nil || holds {
 						b.Fatal(holds, err)
 					}
 				}
+				m.Close()
 			}
 		})
 	}
