@@ -3,6 +3,7 @@ package pamhelper
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -47,14 +48,16 @@ func (c *conversation) run(ctx context.Context) error {
 	}
 	asking, cancel := context.WithTimeout(ctx, min(stepTime, c.hello.timeout/5))
 	defer cancel()
-	mode, ok := c.door.Core.Asks(asking, c.attempt())
+	name, mode, err := c.door.Core.Asks(asking, c.attempt())
 	switch {
-	case !ok && c.hello.policy != "":
-		return c.refuse(fmt.Errorf("there is no policy %q, or its rule does not hold: correct policy= of the PAM service %q", c.hello.policy, c.hello.service))
-	case !ok:
-		return c.refuse(fmt.Errorf("no policy holds for the PAM service %q: add one called default, or one whose rule does", c.hello.service))
+	case errors.Is(err, verify.ErrNoPolicyHolds): // for this user: not our being out of reach
+		c.door.Log.Warn("a login was turned away", "user", c.hello.user, "service", c.hello.service, "err", err)
+		return c.end(pamAuthErr)
+	case err != nil:
+		return c.refuse(fmt.Errorf("the PAM service %q: %w", c.hello.service, err))
 	}
-	err := c.login(ctx, mode)
+	c.hello.policy = name
+	err = c.login(ctx, mode)
 	switch {
 	case overdue(err) && ctx.Err() != nil: // we shut down
 		return c.end(pamAuthinfoUnavail)

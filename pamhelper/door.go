@@ -22,9 +22,9 @@ type Core interface {
 	Start(ctx context.Context, a verify.Attempt) verify.Verdict
 	// Resume goes on with the login whose challenge carried state.
 	Resume(ctx context.Context, state []byte, a verify.Attempt) verify.Verdict
-	// Asks says in which form the policy that holds for a wants password and code; ok is false if none
-	// holds.
-	Asks(ctx context.Context, a verify.Attempt) (mode policy.Mode, ok bool)
+	// Asks says which policy holds for a, and in which form it wants password and code. The name may be
+	// empty: then there is only one. The error is verify.ErrNoPolicyHolds if none holds, which is a no.
+	Asks(ctx context.Context, a verify.Attempt) (name string, mode policy.Mode, err error)
 }
 
 // A Door has conversations with PAM modules.

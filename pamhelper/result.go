@@ -20,7 +20,7 @@ func codeOf(v verify.Verdict, nullok bool) code {
 			return pamIgnore
 		}
 	case verify.Unavailable:
-		if v.Reason != verify.ReasonTooLate && v.Reason != verify.ReasonOverloaded {
+		if v.Reason != verify.ReasonFactorDown && v.Reason != verify.ReasonTooLate && v.Reason != verify.ReasonOverloaded {
 			return pamAuthinfoUnavail
 		}
 	case verify.Reject:

@@ -36,8 +36,14 @@ type fakeCore struct {
 	attempts []verify.Attempt
 }
 
-func (f *fakeCore) Asks(_ context.Context, a verify.Attempt) (policy.Mode, bool) {
-	return f.mode, a.Policy == ""
+func (f *fakeCore) Asks(_ context.Context, a verify.Attempt) (string, policy.Mode, error) {
+	switch a.Policy {
+	case "":
+		return "", f.mode, nil
+	case "elsewhere":
+		return "", "", verify.ErrNoPolicyHolds
+	}
+	return "", "", verify.ErrNoSuchPolicy
 }
 
 func (f *fakeCore) Start(ctx context.Context, a verify.Attempt) verify.Verdict {
@@ -557,4 +563,21 @@ func TestCodes(t *testing.T) {
 	if !slices.Equal(all, []code{0, 7, 9, 11, 25, 99}) || all[5].String() != "PAM code 99" || all[0].String() != "PAM_SUCCESS" {
 		t.Error(all)
 	}
+}
+
+// TestRow40_ACrowdDoesNotLookLikeBeingDown: what many logins at once can bring about is a no, since a stack may ignore a
+// tandemd that is down.
+func TestRow40_ACrowdDoesNotLookLikeBeingDown(t *testing.T) {
+	for reason, want := range map[verify.Reason]code{
+		verify.ReasonFactorDown: pamAuthErr, verify.ReasonTooLate: pamAuthErr, verify.ReasonOverloaded: pamAuthErr,
+		verify.ReasonStoreDown: pamAuthinfoUnavail, verify.ReasonDirectoryDown: pamAuthinfoUnavail,
+	} {
+		if got := codeOf(verify.Verdict{Outcome: verify.Unavailable, Reason: reason}, false); got != want {
+			t.Errorf("%s: %v, want %v", reason, got, want)
+		}
+	}
+	d := open(t, nil)
+	c := d.dial(t)
+	c.say(frameHello, goodHello("user=alice", "policy=elsewhere"))
+	c.hearResult(pamAuthErr) // no policy is for this user
 }

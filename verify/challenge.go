@@ -140,9 +140,13 @@ func (l *login) resume(ctx context.Context, state []byte) ending {
 	defer unlock()
 	l.level = l.policy.FirstLevel
 
+	if session.Doomed == "" && !l.allowedIn() {
+		session.Doomed = ReasonNotInGroup
+	}
 	if session.Doomed != "" {
 		return l.refuse(ctx, key, session, commit{}, reject(session.Doomed))
 	}
+	l.proven = !l.FirstFactorDone
 	if e, ok := l.checkThrottle(ctx); !ok { // a lockout since the challenge was opened counts (CVE-2026-16103)
 		if e.outcome == Reject {
 			session.Doomed = e.reason
@@ -161,7 +165,7 @@ func (l *login) resume(ctx context.Context, state []byte) ending {
 	switch {
 	case f.Result == Match:
 		return l.accept(ctx, ReasonOK, commit{spend: key, claim: &f.Claim, notes: f.Notes})
-	case o.unknown() && !o.guessed: // the challenge stands, for a service that is back in a moment
+	case o.unknown() && !o.guessed && !l.policy.HideFirstFactor: // the challenge stands, for a service that is back in a moment
 		return unavailable(ReasonFactorDown, o.err)
 	}
 	c, e := refusal(f)

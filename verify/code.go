@@ -90,7 +90,7 @@ func (l *login) held(ctx context.Context, f Factor, o *opinion) bool {
 	if !ok {
 		return true
 	}
-	holds, err := h.Holds(l.marksUntil(ctx))
+	holds, _, err := h.Holds(l.marksUntil(ctx))
 	if err != nil {
 		o.add(Finding{}, err)
 	}

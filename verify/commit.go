@@ -85,7 +85,8 @@ func (l *login) accept(ctx context.Context, r Reason, c commit) ending {
 		return rejectFor(ReasonNoPolicy, err)
 	}
 	c.success = true
-	c.proven = r != ReasonNoDeviceAllowed // there, nobody has proven anything to us
+	// A login that asked for no code must not forgive wrong ones, where there are any to guess.
+	c.proven = c.claim != nil || r == ReasonPasswordOnly
 	err = l.write(ctx, c)
 	switch {
 	case err == nil:

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"tandem/directory"
 	"tandem/store"
 	"tandem/verify/policy"
 	"tandem/verify/rule"
@@ -194,21 +196,43 @@ func (c *Core) Ready(ctx context.Context) error {
 	return nil
 }
 
-// Asks returns in which form the policy that holds for a wants password and code, for a front door that asks
-// the user itself. ok is false if none holds.
-func (c *Core) Asks(ctx context.Context, a Attempt) (m policy.Mode, ok bool) {
+// Asks returns the policy that holds for a, and in which form it wants password and code, for a front door that asks the
+// user itself. The door names the policy in the Attempts that follow, so that what it asked for is what is checked. The
+// error is [ErrNoSuchPolicy], [ErrNoPolicyHolds], or any other if that cannot be told now.
+func (c *Core) Asks(ctx context.Context, a Attempt) (name string, m policy.Mode, err error) {
 	s, release := c.acquire()
 	defer release()
 	a.Explain = nil
 	l := c.newLogin(s, a)
-	if a.Policy == "" && len(s.Order) > 1 && checkName(a.User) == nil {
-		// Who is not there, or cannot be looked up now, is asked as anybody else; Start says the rest.
-		l.user, _ = s.Directory.Lookup(ctx, a.Names.Plain(a.User))
+	if s.ruled(a.Policy) && checkName(a.User) == nil {
+		l.user, err = s.Directory.Lookup(ctx, a.Names.Plain(a.User))
+		if err != nil && !errors.Is(err, directory.ErrNoUser) && !errors.Is(err, directory.ErrAmbiguous) {
+			return "", "", fmt.Errorf("find the policy of %q: %w", a.User, err)
+		}
+	}
+	if a.Policy != "" && s.Policies[a.Policy] == nil {
+		return "", "", fmt.Errorf("%w: %q", ErrNoSuchPolicy, a.Policy)
 	}
 	if !l.choosePolicy() {
-		return "", false
+		return "", "", ErrNoPolicyHolds
 	}
-	return l.policy.Mode, true
+	return l.policy.Name, l.policy.Mode, nil
+}
+
+var (
+	// ErrNoSuchPolicy means that the policy which is named is not there.
+	ErrNoSuchPolicy = errors.New("there is no such policy")
+	// ErrNoPolicyHolds means that no policy is for this login: a no, which the user's groups may decide.
+	ErrNoPolicyHolds = errors.New("no policy holds for this login")
+)
+
+// ruled reports whether it takes a rule to tell which policy holds.
+func (s *Setup) ruled(named string) bool {
+	if named != "" {
+		p := s.Policies[named]
+		return p != nil && p.When != nil
+	}
+	return slices.ContainsFunc(s.Order, func(p *policy.Policy) bool { return p.When != nil })
 }
 
 // Start begins a login.

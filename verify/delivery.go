@@ -15,6 +15,7 @@ import (
 
 	"tandem/internal/secret"
 	"tandem/store"
+	"tandem/verify/provider"
 )
 
 // delivered is what the store keeps of the last code that a [Maker] sent to a user: one at a time.
@@ -32,6 +33,9 @@ type delivered struct {
 const (
 	// mostSteps bounds the answers of one login that are no codes: choices, and wishes for another code.
 	mostSteps = 10
+	// longestSkew is how far the clocks of nodes may differ. A store may forget later than it was told to, so that the end
+	// of a code is looked at here as well.
+	longestSkew = 2 * time.Minute
 	// cleanUp is the time to take back what the store was told of a code that could not be sent.
 	cleanUp = 2 * time.Second
 )
@@ -46,6 +50,11 @@ func sentKey(f Factor) string     { return "sent/" + f.Name() }
 
 func (d delivered) matches(code string) bool {
 	return hmac.Equal(sumOf(d.Salt, code), d.Sum)
+}
+
+// expired reports whether the code's lifetime is over, by whatever node's clock.
+func (d delivered) expired(now time.Time) bool {
+	return now.After(time.UnixMilli(d.Expires).Add(longestSkew))
 }
 
 func sumOf(salt []byte, code string) []byte {
@@ -65,7 +74,7 @@ func (l *login) newDelivered(code string, lifetime time.Duration) ([]byte, error
 // checkDelivered is the Check of a Maker: its codes are in our keeping.
 func (l *login) checkDelivered(f Maker, code string, marks Marks) (Finding, error) {
 	record, d, err := readDelivered(f, marks)
-	if err != nil || record == nil || !d.matches(code) {
+	if err != nil || record == nil || d.expired(l.core.now()) || !d.matches(code) {
 		return Finding{}, err
 	}
 	if d.Used {
@@ -131,7 +140,7 @@ func (l *login) send(ctx context.Context, f Sender, again secret.String) (code s
 	err = f.Send(ctx, l.user, code)
 	l.core.observe(f, sendEvent(err), l.core.now().Sub(began))
 	if err != nil {
-		l.takeBack(ctx, f, record)
+		l.takeBack(ctx, f, record, errors.Is(err, provider.ErrBusy) || errors.Is(err, provider.ErrResting))
 		return code, fmt.Errorf("%s: %w", f.Name(), err)
 	}
 	return code, nil
@@ -144,7 +153,7 @@ func (l *login) codeFor(ctx context.Context, m Maker, again secret.String) (code
 		if err != nil {
 			return code, nil, err
 		}
-		if held != nil && !d.Used && d.matches(again.Reveal()) {
+		if held != nil && !d.Used && !d.expired(l.core.now()) && d.matches(again.Reveal()) {
 			return again, nil, nil
 		}
 	}
@@ -155,12 +164,18 @@ func (l *login) codeFor(ctx context.Context, m Maker, again secret.String) (code
 	return code, record, err
 }
 
-// takeBack forgets a code that was not sent, so that another may be at once.
-func (l *login) takeBack(ctx context.Context, f Factor, record []byte) {
+// takeBack forgets a code that was not sent, so that another may be at once. If nobody was even called, it does not count
+// among the codes that were sent.
+func (l *login) takeBack(ctx context.Context, f Factor, record []byte, uncalled bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUp)
 	defer cancel()
 	err := l.core.store.Update(ctx, func(tx store.Tx) error {
 		putNote(tx, l.user.ID, Note{Key: sentKey(f)})
+		if uncalled {
+			if err := l.setup.Throttle.refundSend(tx, l.user.ID, l.core.now()); err != nil {
+				return err
+			}
+		}
 		if record == nil {
 			return nil
 		}
@@ -200,7 +215,7 @@ func (l *login) begin(ctx context.Context, c commit, s openSession, f Factor) en
 			return l.openChallenge(ctx, c, s)
 		case errors.Is(err, errTooManySends):
 			l.explain("send", "%v", err)
-			return l.noCode(ctx, c, rejectFor(ReasonTooManySends, err))
+			return l.withoutSending(ctx, c, s, sender, err)
 		case errors.Is(err, store.ErrUnavailable):
 			return unavailable(ReasonStoreDown, err)
 		}
@@ -211,6 +226,27 @@ func (l *login) begin(ctx context.Context, c commit, s openSession, f Factor) en
 		l.failed = append(l.failed, sender.Name())
 	}
 	return l.noCode(ctx, c, rejectFor(ReasonSendFailed, errors.Join(failures...)))
+}
+
+// withoutSending goes on for a user to whom no more codes may be sent for a while: with the code that was sent last, if
+// it is still good, or with another factor, if there is one that need not send.
+func (l *login) withoutSending(ctx context.Context, c commit, s openSession, f Sender, why error) ending {
+	if m, ok := f.(Maker); ok {
+		record, d, err := readDelivered(m, l.marksUntil(ctx))
+		if err != nil {
+			return unavailable(ReasonStoreDown, err)
+		}
+		if record != nil && !d.Used && !d.expired(l.core.now()) {
+			s.text = l.fill(l.texts().Already, f)
+			return l.openChallenge(ctx, c, s)
+		}
+	}
+	for _, other := range l.choices() {
+		if _, sends := other.(Sender); !sends {
+			return l.begin(ctx, c, s, other)
+		}
+	}
+	return l.noCode(ctx, c, rejectFor(ReasonTooManySends, why))
 }
 
 // noCode ends a step that would have asked for a code, if it could have been sent.
@@ -250,11 +286,9 @@ func (l *login) resend(ctx context.Context, c commit, s openSession, f Sender) e
 		s.code, s.text = code, l.fill(l.texts().Sent, f)
 		l.sent = f.Name()
 		l.explain("send", "%s: sent again", f.Name())
-	case errors.Is(err, errSentLately):
+	case errors.Is(err, errSentLately), errors.Is(err, errTooManySends):
 		s.text = l.fill(l.texts().TooSoon, f)
 		l.explain("send", "%s: %v", f.Name(), err)
-	case errors.Is(err, errTooManySends):
-		return l.noCode(ctx, c, rejectFor(ReasonTooManySends, err))
 	case errors.Is(err, store.ErrUnavailable):
 		return unavailable(ReasonStoreDown, err)
 	default:

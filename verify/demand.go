@@ -39,14 +39,14 @@ func (l *login) path(ctx context.Context) (path, Reason, error) {
 	if enough, r := l.firstFactorIsEnough(); enough && (l.FirstFactorDone || passwordAsked) {
 		return pathFirst, r, nil
 	}
-	servable, err := l.servable(ctx)
+	servable, enrolled, err := l.servable(ctx)
 	switch {
 	case err != nil:
 		return pathNone, "", err
 	case servable:
 		return pathSecond, "", nil
-	case l.user.HasDevices() || l.demand() != policy.DemandIfEnrolled:
-		return pathNone, "", nil
+	case l.user.HasDevices(), l.demand() != policy.DemandIfEnrolled, l.demandedLevel() > l.policy.FirstLevel, l.reachable(), enrolled:
+		return pathNone, "", nil // who has something that does not count now is not somebody who has nothing
 	case l.FirstFactorDone:
 		l.explain("devices", "the user has no device, and the policy lets that pass")
 		return pathFirst, ReasonNoDeviceAllowed, nil
@@ -60,10 +60,12 @@ func (l *login) path(ctx context.Context) (path, Reason, error) {
 // firstFactorIsEnough reports whether nobody asks for a second factor, and why.
 func (l *login) firstFactorIsEnough() (bool, Reason) {
 	demanded := l.demandedLevel()
+	said := l.preference().demand
+	insisted := said == policy.DemandRequired || said == "" && l.memberOf(l.policy.EnforcedGroups)
 	switch {
 	case l.demand() == policy.DemandOff && demanded <= l.policy.FirstLevel:
 		return true, ReasonExempt
-	case demanded > 0 && demanded <= l.policy.FirstLevel && l.preference().demand != policy.DemandRequired:
+	case demanded > 0 && demanded <= l.policy.FirstLevel && !insisted:
 		l.explain("level", "level %d is demanded, and the first factor is worth %d", demanded, l.policy.FirstLevel)
 		return true, ReasonLevel
 	case demanded > 0:

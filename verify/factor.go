@@ -59,8 +59,9 @@ type Maker interface {
 // codes look like for anybody.
 type Holder interface {
 	Factor
-	// Holds reports whether the user has any code left.
-	Holds(marks Marks) (bool, error)
+	// Holds reports whether the user has any code left, and whether there ever were any: who has used up
+	// all of them is not somebody who has no second factor.
+	Holds(marks Marks) (left, enrolled bool, err error)
 }
 
 // Shape is what a code looks like, so that it can be told from a password it is appended to.

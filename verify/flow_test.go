@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -355,10 +356,10 @@ func TestFirstFactorBesideTheDirectory(t *testing.T) {
 	if b.people.binds != 0 {
 		t.Fatal("the directory was asked")
 	}
-	if m, ok := b.core.Asks(t.Context(), verify.Attempt{Policy: "default"}); m != policy.Append || !ok {
-		t.Fatalf("Asks = %q, %v", m, ok)
+	if _, m, err := b.core.Asks(t.Context(), verify.Attempt{Policy: "default"}); m != policy.Append || err != nil {
+		t.Fatalf("Asks = %q, %v", m, err)
 	}
-	if _, ok := b.core.Asks(t.Context(), verify.Attempt{Policy: "none"}); ok {
+	if _, _, err := b.core.Asks(t.Context(), verify.Attempt{Policy: "none"}); !errors.Is(err, verify.ErrNoSuchPolicy) {
 		t.Fatal("a policy that is not there")
 	}
 }

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,6 +46,9 @@ type login struct {
 	seen       map[string][]string     // the user's attributes, as rules see them
 	vouched    []Attribute             // what the first factor says of the user
 	account    *directory.AccountError // why the account may not log in
+	// proven: the first factor was right, so that the words may be in the user's own language. Before that, they would
+	// tell that there is such a user.
+	proven bool
 	// brokenRule is why the rule of policy could not be evaluated.
 	brokenRule error
 	second     string // the second factor that was shown
@@ -90,7 +94,7 @@ func (l *login) verdict(e ending) Verdict {
 		v.Hold = l.policy.HideFirstFactor
 	case Reject, Unavailable:
 		v.Message, v.Hold = texts.Reject, true
-		if e.reason == ReasonAccountState && l.policy.TellAccountState {
+		if e.reason == ReasonAccountState && l.account != nil && l.policy.TellAccountState {
 			v.Message = accountText(texts, l.account.Condition)
 		}
 	}
@@ -119,7 +123,7 @@ func (l *login) texts() policy.Texts {
 		return policy.DefaultTexts()
 	}
 	var wanted []string
-	if l.user != nil && l.policy.LanguageAttribute != "" {
+	if l.proven && !l.policy.HideFirstFactor && l.policy.LanguageAttribute != "" {
 		wanted = l.user.Attributes[l.policy.LanguageAttribute]
 	}
 	return l.policy.TextsIn(wanted...)
@@ -175,7 +179,7 @@ func (l *login) start(ctx context.Context) ending {
 	}
 	if l.FirstFactorDone {
 		if l.Secret.Empty() {
-			return l.secondFactor(ctx, commit{})
+			return l.hide(ctx, l.secondFactor(ctx, commit{}))
 		}
 		return l.codeOnly(ctx)
 	}
@@ -538,7 +542,7 @@ func (l *login) hide(ctx context.Context, e ending) ending {
 		return e
 	}
 	l.explain("challenge", "a challenge is opened that no code can answer, so that nobody learns of this from the prompt")
-	s := openSession{Doomed: e.reason, Tries: l.policy.Tries}
+	s := openSession{Doomed: cmp.Or(e.reason, ReasonInternal), Tries: l.policy.Tries}
 	if l.user != nil {
 		s.Account = l.user.ID
 	}
@@ -569,10 +573,12 @@ func (l *login) checkPassword(ctx context.Context, password string, notes ...Not
 	}
 	switch {
 	case err == nil:
+		l.proven = true
 		l.explain("password", "right")
 		return ending{}, true
 	case errors.As(err, &l.account) && l.account.PasswordRight:
 		// Who knows the password has not guessed it; and is not let in.
+		l.proven = true
 		l.explain("password", "right, but %v", err)
 		if e, ok := l.fail(ctx, commit{notes: notes}); !ok {
 			return e, false

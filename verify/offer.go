@@ -17,15 +17,7 @@ func (l *login) allowed() []Factor {
 	if l.factors != nil {
 		return l.factors
 	}
-	all := l.setup.Factors
-	if names := l.policy.Factors; len(names) > 0 {
-		all = nil
-		for _, name := range names {
-			if f := l.setup.factor(name); f != nil {
-				all = append(all, f)
-			}
-		}
-	}
+	all := l.listed()
 	if l.factors = all; len(l.setup.When) == 0 && l.demandedLevel() == 0 {
 		return all
 	}
@@ -88,6 +80,20 @@ func (l *login) attributesOf(u *directory.User) map[string][]string {
 	return l.seen
 }
 
+// listed are the factors that the policy names, or all if it names none.
+func (l *login) listed() []Factor {
+	if len(l.policy.Factors) == 0 {
+		return l.setup.Factors
+	}
+	var all []Factor
+	for _, name := range l.policy.Factors {
+		if f := l.setup.factor(name); f != nil {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
 // factor finds a factor by its name, or returns nil.
 func (s *Setup) factor(name string) Factor {
 	for _, f := range s.Factors {
@@ -145,22 +151,43 @@ func (l *login) question() (menu []string, f Factor) {
 	return nil, choices[0]
 }
 
-// servable reports whether any factor can check a code of the user's.
-func (l *login) servable(ctx context.Context) (bool, error) {
+// servable reports whether any factor can check a code of the user's, and whether the store knows of any that could, once.
+func (l *login) servable(ctx context.Context) (ok, enrolled bool, err error) {
 	if slices.ContainsFunc(l.allowed(), func(f Factor) bool {
 		_, holder := f.(Holder)
 		return !holder && l.serves(f)
 	}) {
-		return true, nil
+		return true, true, nil
 	}
 	for _, f := range l.allowed() {
-		if h, ok := f.(Holder); ok {
-			if holds, err := h.Holds(l.marksUntil(ctx)); holds || err != nil {
-				return holds, err
-			}
+		h, ok := f.(Holder)
+		if !ok {
+			continue
 		}
+		left, had, err := h.Holds(l.marksUntil(ctx))
+		if left || err != nil {
+			return left, left, err
+		}
+		enrolled = enrolled || had
 	}
-	return false, nil
+	return false, enrolled, nil
+}
+
+// reachable reports whether any factor of the policy could ask the user for a code, whatever they are worth. A rule that
+// cannot be evaluated does not make anybody unreachable.
+func (l *login) reachable() bool {
+	return slices.ContainsFunc(l.listed(), func(f Factor) bool {
+		_, holder := f.(Holder)
+		if holder || !l.serves(f) {
+			return false
+		}
+		r := l.setup.When[f.Name()]
+		if r == nil {
+			return true
+		}
+		ok, err := r.Match(l.env())
+		return ok || err != nil
+	})
 }
 
 // preference is what the user's own entry says about second factors.

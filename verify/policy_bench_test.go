@@ -45,8 +45,8 @@ func BenchmarkHundredPolicies(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if m, ok := core.Asks(b.Context(), a); !ok || m != policy.Append {
-			b.Fatal(m, ok)
+		if _, m, err := core.Asks(b.Context(), a); err != nil || m != policy.Append {
+			b.Fatal(m, err)
 		}
 	}
 }

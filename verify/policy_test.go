@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -203,22 +204,31 @@ func TestRequiredFromADay(t *testing.T) {
 
 func TestLanguages(t *testing.T) {
 	b := newBench(t)
-	b.policy.Texts = policy.Texts{Retry: "Nope. "}
+	b.policy.Mode = policy.Challenge
+	b.policy.Texts = policy.Texts{Prompt: "Code please: "}
 	b.policy.Language, b.policy.LanguageAttribute = "de", "preferredLanguage"
-	for language, reject := range map[string]string{
-		"":      "Anmeldung abgelehnt. ",
-		"fr-CA": "Échec de la connexion. ",
-		"en":    "Login failed. ",
-		"tlh":   "Anmeldung abgelehnt. ",
-		"DE_at": "Anmeldung abgelehnt. ",
+	for language, retry := range map[string]string{
+		"":      "Falscher Code. Code: ",
+		"fr-CA": "Code erroné. Code : ",
+		"en":    "Wrong code. Code: ",
+		"tlh":   "Falscher Code. Code: ",
+		"DE_at": "Falscher Code. Code: ",
 	} {
+		b.policy.Tries = 2
 		b.alice().Attributes = map[string][]string{"preferredLanguage": {language}}
-		if v := b.try("wrong"); len(v.Message) < len(reject) || v.Message[:len(reject)] != reject {
+		v := b.try(password)
+		if v.Message != "Code please: " { // the policy's own
+			t.Errorf("%q: %q", language, v.Message)
+		}
+		if v = b.answer(v.State, b.wrong(rfcKey)); v.Message != retry {
 			t.Errorf("%q: %q", language, v.Message)
 		}
 		if _, _, err := b.core.Unlock(t.Context(), "alice"); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if v := b.try("wrong"); !strings.HasPrefix(v.Message, "Anmeldung abgelehnt. ") {
+		t.Errorf("before the password is right, %q", v.Message)
 	}
 }
 

@@ -94,10 +94,10 @@ func anyOffice(t *testing.T, rt *rapid.T) *office {
 		p.Factors = names("factors", "totp", "hotp", "sms", "mail")
 		p.Fallback = names("fallback", "sms", "mail")
 		p.Choose = policy.Choose(pick("choose", "first", "ask"))
-		p.Second = policy.Demand(pick("second factor", "required", "if-enrolled", "off"))
+		p.Second = policy.Demand(pick("second factor", "required", "if-enrolled", "if-enrolled", "off"))
 		p.RequiredFrom = rapid.SampledFrom([]time.Time{{}, o.clock.Now().Add(-time.Hour), o.clock.Now().Add(time.Hour)}).Draw(rt, "required from")
 		p.Spared = rapid.SampledFrom([]int{0, 30, 60, 100}).Draw(rt, "spared")
-		p.Level, p.FirstLevel = rapid.IntRange(0, 3).Draw(rt, "level"), rapid.IntRange(0, 2).Draw(rt, "first level")
+		p.Level, p.FirstLevel = anyLevel(rt, "level"), rapid.IntRange(0, 2).Draw(rt, "first level")
 		p.EnforcedGroups, p.ExemptGroups = names("enforced", "vip"), names("exempt", "vip", "guests")
 		p.FactorAttribute = pick("factor attribute is", "", "factor")
 		p.WordDelimiter = pick("word delimiter", "", ",")
@@ -114,10 +114,13 @@ func anyOffice(t *testing.T, rt *rapid.T) *office {
 	})
 }
 
+// anyLevel is 0 half of the time.
+func anyLevel(rt *rapid.T, what string) int { return max(0, rapid.IntRange(-2, 3).Draw(rt, what)) }
+
 func anyAttempt(rt *rapid.T) verify.Attempt {
 	a := attempt(rapid.SampledFrom([]string{"alice", "Alice", "mallory"}).Draw(rt, "user"), "")
 	a.Policy = rapid.SampledFrom([]string{"", "default"}).Draw(rt, "policy")
-	a.Level = rapid.IntRange(0, 3).Draw(rt, "the client's level")
+	a.Level = anyLevel(rt, "the client's level")
 	a.FirstFactorDone = rapid.IntRange(0, 4).Draw(rt, "first factor done") == 0
 	return a
 }

@@ -22,7 +22,11 @@ func (p *previewer) tellQuestions() Factor {
 			usable = append(usable, p.setup.factor(told.Name))
 		}
 	}
-	first := usable[0] // somebody can check a code of the user's, as path has found out
+	if len(usable) == 0 { // recovery codes were made after tellFactors had looked
+		return nil
+	}
+	first := usable[0]
+	p.proven = !p.FirstFactorDone && p.policy.Mode != policy.CodeOnly
 	switch mode := p.policy.Mode; {
 	case p.FirstFactorDone:
 	case mode == policy.Append:

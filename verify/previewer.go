@@ -157,16 +157,19 @@ func (p *previewer) tellFactors(ctx context.Context) error {
 		case !slices.Contains(p.allowed(), f):
 			told.Why = p.whyNotCounting(f)
 		case holder:
-			holds, err := h.Holds(p.marksUntil(ctx))
-			if err != nil {
+			left, enrolled, err := h.Holds(p.marksUntil(ctx))
+			switch {
+			case err != nil:
 				return fmt.Errorf("whether %s has a %s: %w", p.user.Name, f.Label(), err)
-			}
-			if holds {
+			case left:
 				told.Usable = true
 				standIns = append(standIns, told)
 				continue
+			case enrolled:
+				told.Why = "the user has none left"
+			default:
+				told.Why = "the user has none"
 			}
-			told.Why = "the user has none"
 		default:
 			told.Why = whyNotServing(f)
 		}
@@ -182,7 +185,7 @@ func (p *previewer) describe(f Factor) PreviewFactor {
 }
 
 func (p *previewer) whyNotCounting(f Factor) string {
-	if names := p.policy.Factors; len(names) > 0 && !slices.Contains(names, f.Name()) {
+	if !slices.Contains(p.listed(), f) {
 		return "the policy does not name it"
 	}
 	why := p.because(func() { p.counts(f) })

@@ -185,6 +185,21 @@ func (t Throttle) chargeSend(tx store.Tx, user string, now time.Time) error {
 	return nil
 }
 
+// refundSend forgets the last code that chargeSend has counted.
+func (t Throttle) refundSend(tx store.Tx, user string, now time.Time) error {
+	sent, err := readThrottle(tx, throttleSendKey(user))
+	if err != nil || sent.empty.IsZero() {
+		return err
+	}
+	sent.empty = sent.empty.Add(-t.SendRefill)
+	if !sent.empty.After(now) {
+		tx.Delete(throttleSendKey(user))
+		return nil
+	}
+	putThrottle(tx, throttleSendKey(user), sent, bucket{t.SendBurst, t.SendRefill}.capacity())
+	return nil
+}
+
 // reset empties all buckets of the user.
 func (t Throttle) reset(tx store.Tx, user string, now time.Time) (until time.Time, err error) {
 	u, err := readThrottle(tx, throttleUserKey(user))

@@ -28,11 +28,11 @@ const (
 )
 
 // Asks implements pamhelper.Core: the servers choose the policy.
-func (c *remoteCore) Asks(context.Context, verify.Attempt) (policy.Mode, bool) {
+func (c *remoteCore) Asks(context.Context, verify.Attempt) (name string, mode policy.Mode, err error) {
 	if c.remote.Asks == "code" {
-		return policy.CodeOnly, true
+		return "", policy.CodeOnly, nil
 	}
-	return policy.Auto, true
+	return "", policy.Auto, nil
 }
 
 // Start implements pamhelper.Core.

@@ -7,8 +7,11 @@ import (
 	"strings"
 	"time"
 
+	"layeh.com/radius"
+
 	"tandem/internal/admin"
 	"tandem/internal/config"
+	"tandem/radiusd/attribute"
 	"tandem/verify"
 )
 
@@ -19,7 +22,7 @@ type policyCmd struct {
 type policyTestCmd struct {
 	User   string `arg:"" help:"The user's name, as typed at a login."`
 	Via    string `default:"radius" enum:"radius,pam" help:"Through which door: ${enum} (default ${default})."`
-	Client string `placeholder:"NAME" help:"The RADIUS client, by its name in the configuration, with its policy and level."`
+	Client string `placeholder:"NAME" help:"The RADIUS client, by its name in the configuration, with its policy, level and realms."`
 	Policy string `placeholder:"NAME" help:"The policy that the client, or the PAM module, names (default: the configured client's)."`
 	Level  *int   `placeholder:"N" help:"The level that the client demands (default: the configured client's)."`
 	Source string `placeholder:"S" help:"Where the user is: Calling-Station-Id, or the host that ssh comes from."`
@@ -54,6 +57,9 @@ func (c *policyTestCmd) Run(e *env) error {
 	if err != nil {
 		return fmt.Errorf("test the policies for %s: %w", c.User, err)
 	}
+	if c.Via == "radius" {
+		checkReply(reply.Preview)
+	}
 	if c.JSON {
 		err = json.NewEncoder(e.stdout).Encode(reply.Preview)
 	} else {
@@ -65,7 +71,7 @@ func (c *policyTestCmd) Run(e *env) error {
 	return err
 }
 
-// request is the login as the door would hand it over: a client brings its policy and its level with it.
+// request is the login as the door would hand it over: a client brings its policy, its level and its realms with it.
 func (c *policyTestCmd) request(cfg *config.Config) (admin.Request, error) {
 	login := &admin.Login{
 		Via: c.Via, Client: c.Client, Service: c.Service, Time: c.Time,
@@ -81,7 +87,7 @@ func (c *policyTestCmd) request(cfg *config.Config) (admin.Request, error) {
 		if i < 0 {
 			return r, usageError{fmt.Errorf("--client %s: no [[radius.clients]] of the configuration has that name; there are: %s", c.Client, clientNames(known))}
 		}
-		login.Level = known[i].Level
+		login.Level, login.Domains, login.Realms = known[i].Level, known[i].Domains, known[i].Realms
 		if r.Policy == "" {
 			r.Policy = known[i].Policy
 		}
@@ -101,6 +107,31 @@ func clientNames(clients []config.Client) string {
 		names[i] = clients[i].Name
 	}
 	return strings.Join(names, ", ")
+}
+
+// reasonUnsendable: the user gets in, and the Access-Accept cannot be written, so a reject is sent.
+const reasonUnsendable verify.Reason = "unsendable-reply"
+
+// checkReply looks whether a packet can carry the attributes, as the RADIUS door will find out.
+func checkReply(p *verify.Preview) {
+	size := 0
+	for _, said := range p.Reply {
+		a, err := attribute.Find(said.Name)
+		if err == nil {
+			var n int
+			n, err = a.Check(said.Value)
+			size += n
+		}
+		if err != nil {
+			p.Possible, p.Reason, p.Detail = false, reasonUnsendable, fmt.Sprintf("%s = %s: %v", said.Name, said.Value, err)
+			return
+		}
+	}
+	const room = radius.MaxPacketLength - 20 - 18 // beside the header and the Message-Authenticator
+	if size > room {
+		p.Possible, p.Reason = false, reasonUnsendable
+		p.Detail = fmt.Sprintf("the attributes take %d octets, and a packet has room for %d", size, room)
+	}
 }
 
 // endings says in words what a reason means before anything was tried.

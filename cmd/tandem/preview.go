@@ -95,7 +95,7 @@ func describePreview(p *verify.Preview, r admin.Request) string {
 		}
 		s.say(label, fmt.Sprintf("%d. %s", i+1, describeAsk(ask)))
 	}
-	if p.Possible {
+	if p.Possible || p.Reason == reasonUnsendable {
 		s.say("reply", describeReply(p)...)
 	}
 	s.say("result", describeEnding(p))

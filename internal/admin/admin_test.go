@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"tandem/directory"
 	"tandem/internal/admin"
 	"tandem/verify"
 	"tandem/verify/rule"
@@ -186,6 +187,7 @@ func TestPolicy(t *testing.T) {
 	at := time.Date(2027, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600))
 	r := admin.Request{Op: admin.OpPolicy, User: "Alice", Policy: "p", Source: "192.0.2.1", Login: &admin.Login{
 		Via: "pam", Client: "c", Level: 2, Service: "sshd", NASIdentifier: "n", NASIP: "i", NASPortType: "t", Time: &at,
+		Domains: []string{"CORP"}, Realms: []string{"corp.example.com"},
 	}}
 	last, err := d.do(t, r, nil)
 	if err != nil || last.Preview == nil || !last.Preview.Time.Equal(at) || len(last.Preview.User.Groups) != 5000 {
@@ -194,6 +196,7 @@ func TestPolicy(t *testing.T) {
 	want := verify.Attempt{
 		User: "Alice", Policy: "p", Source: "192.0.2.1", Door: "pam", Client: "c", Level: 2, Service: "sshd",
 		Station: rule.NAS{Identifier: "n", IP: "i", PortType: "t"},
+		Names:   directory.Names{Domains: []string{"CORP"}, Realms: []string{"corp.example.com"}},
 	}
 	if got := d.core.attempts[0]; !reflect.DeepEqual(got, want) {
 		t.Errorf("asked about %+v", got)

@@ -65,6 +65,9 @@ type Login struct {
 	// Client is the configured name of the front door's client, and Level what it demands.
 	Client string `json:"client,omitempty"`
 	Level  int    `json:"level,omitempty"`
+	// Domains and Realms are what the client's users may write beside their name, see directory.Names.
+	Domains []string `json:"domains,omitempty"`
+	Realms  []string `json:"realms,omitempty"`
 	// Service is the PAM service.
 	Service string `json:"service,omitempty"`
 	// What a RADIUS client says of itself.

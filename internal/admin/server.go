@@ -228,6 +228,7 @@ func (c *connection) preview(ctx context.Context, r Request) error {
 	var at time.Time
 	if l := r.Login; l != nil {
 		a.Door, a.Client, a.Level, a.Service = l.Via, l.Client, l.Level, l.Service
+		a.Names.Domains, a.Names.Realms = l.Domains, l.Realms
 		a.Station.Identifier, a.Station.IP, a.Station.PortType = l.NASIdentifier, l.NASIP, l.NASPortType
 		if l.Time != nil {
 			at = l.Time.Local() // the time zone that hours and weekdays of rules are meant in

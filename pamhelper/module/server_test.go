@@ -1,6 +1,7 @@
 package module_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -25,11 +26,11 @@ type fakeCore struct {
 	attempts []verify.Attempt
 }
 
-func (f *fakeCore) Asks(_ context.Context, a verify.Attempt) (policy.Mode, bool) {
-	if f.mode == "" {
-		return policy.Challenge, a.Policy != "none"
+func (f *fakeCore) Asks(_ context.Context, a verify.Attempt) (string, policy.Mode, error) {
+	if a.Policy == "none" {
+		return "", "", verify.ErrNoSuchPolicy
 	}
-	return f.mode, a.Policy != "none"
+	return a.Policy, cmp.Or(f.mode, policy.Challenge), nil
 }
 
 func (f *fakeCore) note(a verify.Attempt) {

@@ -165,8 +165,9 @@ func (s *server) exchange(ctx context.Context, left int, r radiusclient.Request)
 		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(left))
 		defer cancel()
 	}
+	began := time.Now()
 	reply, err := radiusclient.Exchange(ctx, s.client, r)
-	if errors.Is(err, context.DeadlineExceeded) { // its share was over: that is silence, too
+	if errors.Is(err, context.DeadlineExceeded) && time.Since(began) >= s.client.Timeout { // its share was over: that is silence, too
 		err = fmt.Errorf("%w: %w", radiusclient.ErrNoReply, err)
 	}
 	return reply, err

@@ -1,6 +1,7 @@
 package upstream_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -264,5 +265,29 @@ func TestRow20_SilentServerIsNoNo(t *testing.T) {
 	defer cancel()
 	if err := c.CheckPassword(ctx, user("alice"), "right"); err == nil || errors.Is(err, directory.ErrWrongPassword) {
 		t.Error(err)
+	}
+}
+
+func TestLittleTimeProvesNothing(t *testing.T) {
+	var servers []string
+	for range 2 {
+		c, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		servers = append(servers, c.LocalAddr().String())
+	}
+	var log bytes.Buffer
+	c, err := upstream.New(upstream.Config{Name: "nps", Servers: servers, Secret: secret.New(shared), Timeout: 3 * time.Second, Rest: time.Minute, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, _ = c.Vouch(ctx, user("alice"), "x")
+	_ = c.Close()
+	if strings.Contains(log.String(), "left alone") {
+		t.Fatal("after 10 ms of silence the preferred server is left alone for a minute")
 	}
 }

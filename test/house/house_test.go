@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 	"pamhelper":                      {"verify", "verify/policy", "internal/unixsock"},
 	"pamhelper/local":                {"directory"},
 	"pamhelper/module":               {},
-	"verify":                         {"directory", "store", "verify/policy", "verify/rule"},
+	"verify":                         {"directory", "store", "verify/policy", "verify/provider", "verify/rule"},
 	"verify/policy":                  {"verify/rule"},
 	"verify/oath":                    {"verify", "directory"},
 	"verify/totp":                    {"verify", "directory", "verify/oath"},

@@ -2,8 +2,6 @@ package external
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"strings"
 	"time"
 
@@ -11,6 +9,7 @@ import (
 	"tandem/internal/secret"
 	"tandem/verify"
 	"tandem/verify/external/command"
+	"tandem/verify/provider"
 )
 
 // usedFor is how long a code that a program said yes to is known to be used, whatever the program says then.
@@ -63,6 +62,5 @@ func (c *checker) typeable(code string) bool {
 
 // usedKey is where it is kept that code was used, without the code.
 func (c *checker) usedKey(code string) string {
-	sum := sha256.Sum256([]byte(code))
-	return c.config.Name + "/" + hex.EncodeToString(sum[:16])
+	return c.config.Name + "/" + provider.Fingerprint(code)
 }

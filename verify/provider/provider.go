@@ -88,10 +88,10 @@ func (g *Guard) Do(ctx context.Context, fn func(ctx context.Context) error) erro
 	}
 	_, err := g.breaker.Execute(func() (struct{}, error) {
 		began := time.Now()
-		ctx, cancel := context.WithTimeout(ctx, g.timeout)
+		call, cancel := context.WithTimeout(ctx, g.timeout)
 		defer cancel()
-		err := fn(ctx)
-		if err != nil && errors.Is(ctx.Err(), context.Canceled) && time.Since(began) < g.timeout/2 {
+		err := fn(call)
+		if err != nil && ctx.Err() != nil && time.Since(began) < g.timeout/2 {
 			err = fmt.Errorf("%w: %w", errGaveUp, err)
 		}
 		return struct{}{}, err

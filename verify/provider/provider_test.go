@@ -73,3 +73,16 @@ func TestImpatientCallersProveNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestCallersOutOfTimeProveNothing: a login that waited for its turn, with 20 ms left, says nothing about the provider.
+func TestCallersOutOfTimeProveNothing(t *testing.T) {
+	g := provider.New(provider.Limits{Timeout: 4 * time.Second, MaxFailures: 2, Rest: time.Minute})
+	for range 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		_ = g.Do(ctx, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+		cancel()
+	}
+	if err := g.Do(t.Context(), func(context.Context) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+}

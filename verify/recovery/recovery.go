@@ -48,13 +48,13 @@ func (*Factor) Label() string { return "recovery code" }
 func (*Factor) Shapes(*directory.User) []verify.Shape { return shapes }
 
 // Holds implements [verify.Holder].
-func (*Factor) Holds(marks verify.Marks) (bool, error) {
+func (*Factor) Holds(marks verify.Marks) (left, enrolled bool, err error) {
 	record, err := marks.Record(Key)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
-	left, err := Left(record)
-	return left > 0, err
+	n, err := Left(record)
+	return n > 0, record != nil, err
 }
 
 // Check implements [verify.Checker].

@@ -144,7 +144,7 @@ func TestUsedCodesAreKnownAndCounted(t *testing.T) {
 	kept := keep(record)
 	f := recovery.New(now)
 	for i, code := range codes {
-		if holds, err := f.Holds(kept); !holds || err != nil {
+		if holds, _, err := f.Holds(kept); !holds || err != nil {
 			t.Fatalf("before code %d: %v, %v", i+1, holds, err)
 		}
 		finding, err := f.Check(t.Context(), alice, code, kept)
@@ -164,10 +164,10 @@ func TestUsedCodesAreKnownAndCounted(t *testing.T) {
 			t.Errorf("once more: %+v, %v", again, err)
 		}
 	}
-	if holds, err := f.Holds(kept); holds || err != nil {
+	if holds, _, err := f.Holds(kept); holds || err != nil {
 		t.Errorf("after the last: %v, %v", holds, err)
 	}
-	if holds, err := f.Holds(&factortest.Kept{}); holds || err != nil {
+	if holds, _, err := f.Holds(&factortest.Kept{}); holds || err != nil {
 		t.Errorf("who never had any: %v, %v", holds, err)
 	}
 }
@@ -220,7 +220,7 @@ func TestRecordsThatCannotBeRead(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "tandem recovery") || f.Result != verify.NoMatch {
 			t.Errorf("%q: %+v, %v", record, f, err)
 		}
-		if holds, err := recovery.New(now).Holds(kept); holds || err == nil {
+		if holds, _, err := recovery.New(now).Holds(kept); holds || err == nil {
 			t.Errorf("%q: %v, %v", record, holds, err)
 		}
 	}

@@ -2,8 +2,6 @@ package rest
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,6 +10,7 @@ import (
 	"tandem/directory"
 	"tandem/internal/secret"
 	"tandem/verify"
+	"tandem/verify/provider"
 )
 
 const (
@@ -27,7 +26,7 @@ func (s *service) check(ctx context.Context, u *directory.User, code string, mar
 	if !s.canBe(code) {
 		return verify.Finding{Detail: "the service was not asked: no code looks like that"}, nil
 	}
-	key := s.config.Name + "/" + fingerprint(code)
+	key := s.config.Name + "/" + provider.Fingerprint(code)
 	_, used, err := marks.Mark(key)
 	if err != nil {
 		return verify.Finding{}, err
@@ -56,23 +55,6 @@ func (s *service) canBe(code string) bool {
 	}
 	return code != "" && len(code) <= maxCode &&
 		!strings.ContainsFunc(code, func(r rune) bool { return r <= ' ' || r > '~' })
-}
-
-// fingerprint stands for a code in the store. A service may take "ABC-123" for "abc123": so letters of either case
-// are one, and marks between them none, and a code is used in all of its spellings.
-func fingerprint(code string) string {
-	plain := strings.Map(func(r rune) rune {
-		switch {
-		case 'a' <= r && r <= 'z', '0' <= r && r <= '9':
-			return r
-		}
-		return -1
-	}, strings.ToLower(code))
-	if plain == "" {
-		plain = code
-	}
-	sum := sha256.Sum256([]byte("tandem code of a service\x00" + plain))
-	return hex.EncodeToString(sum[:16])
 }
 
 // errNotSent: the service has answered, and has not sent a code.
