@@ -2,6 +2,7 @@ package radiusd
 
 import (
 	"net/netip"
+	"regexp"
 
 	"layeh.com/radius"
 	"layeh.com/radius/rfc2865"
@@ -84,10 +85,14 @@ func station(p *radius.Packet) rule.NAS {
 	return s
 }
 
+// portSuffix is the port that strongSwan writes behind the address: 203.0.113.2[4500]. It differs from one login to the
+// next, and says nothing about where the person is.
+var portSuffix = regexp.MustCompile(`\[[0-9]{1,5}\]$`)
+
 // source is where the person is, as far as the client says: Calling-Station-Id if it is printable
 // ASCII of sensible length, since throttles are kept and logs are written under it.
 func source(p *radius.Packet) string {
-	id := rfc2865.CallingStationID_GetString(p)
+	id := portSuffix.ReplaceAllString(rfc2865.CallingStationID_GetString(p), "")
 	if len(id) > maxSource {
 		return ""
 	}

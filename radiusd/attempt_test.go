@@ -79,6 +79,12 @@ func TestAttempt(t *testing.T) {
 			"",
 		},
 		{
+			"Calling-Station-Id with a port", strict(),
+			ask{extra: attributes(rfc2865.CallingStationID_Type, "203.0.113.2[4500]")},
+			verify.Attempt{Client: "strict", Policy: "default", NAS: "192.0.2.7", Source: "203.0.113.2", User: "alice"},
+			"",
+		},
+		{
 			"Calling-Station-Id not printable", strict(),
 			ask{extra: attributes(rfc2865.CallingStationID_Type, "a\nb")},
 			verify.Attempt{Client: "strict", Policy: "default", NAS: "192.0.2.7", User: "alice"},

@@ -16,9 +16,10 @@ import (
 	"tandem/store"
 )
 
-// A State is 16 random octets and 8 octets of a keyed checksum. The random part alone makes it
+// A State is 16 random octets and 8 octets of a keyed checksum, in hexadecimal. The random part alone makes it
 // unguessable (it is looked up by its hash); the checksum lets a busy front door tell a State of
-// ours from junk without asking the store.
+// ours from junk without asking the store. It is text because some NASes take it for that, and send back what
+// stands before the first NUL (ocserv 1.1.6 does).
 const (
 	stateRandom = 16
 	stateSum    = 8
@@ -70,11 +71,11 @@ type opened struct {
 
 // prepareChallenge makes the challenge for s and everything it is bound to.
 func (l *login) prepareChallenge(s openSession) (*opened, error) {
-	state := make([]byte, stateRandom, stateRandom+stateSum)
-	if _, err := io.ReadFull(l.core.rand, state); err != nil {
+	random := make([]byte, stateRandom, stateRandom+stateSum)
+	if _, err := io.ReadFull(l.core.rand, random); err != nil {
 		return nil, fmt.Errorf("read random octets: %w", err)
 	}
-	state = append(state, l.core.stateChecksum(state)...)
+	state := hex.AppendEncode(nil, append(random, l.core.stateChecksum(random)...))
 	s.Attempt, s.User, s.Client, s.NAS, s.Policy = l.ID, l.User, l.Client, l.NAS, l.policy.Name
 	s.Sealed, s.Vouched = seal(state, s.code), l.vouched
 	record, err := json.Marshal(s)
@@ -270,8 +271,9 @@ func (l *login) readChallenge(ctx context.Context, key string) (s openSession, e
 // Plausible reports whether state carries our checksum. It asks nobody and proves nothing about the
 // challenge: it only lets a front door serve answers to challenges first.
 func (c *Core) Plausible(state []byte) bool {
-	return len(state) == stateRandom+stateSum &&
-		hmac.Equal(c.stateChecksum(state[:stateRandom]), state[stateRandom:])
+	raw, err := hex.AppendDecode(nil, state)
+	return err == nil && len(raw) == stateRandom+stateSum &&
+		hmac.Equal(c.stateChecksum(raw[:stateRandom]), raw[stateRandom:])
 }
 
 func (c *Core) stateChecksum(random []byte) []byte {

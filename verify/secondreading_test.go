@@ -264,3 +264,18 @@ func TestHiddenAccountState(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 }
+
+// TestRow08_StatesAreText: some NASes send back what stands before the first NUL.
+func TestRow08_StatesAreText(t *testing.T) {
+	b := newBench(t)
+	b.policy.Mode = policy.Challenge
+	for range 100 {
+		state := b.try(password).State
+		if len(state) != 48 || strings.Trim(string(state), "0123456789abcdef") != "" {
+			t.Fatalf("state %q", state)
+		}
+		if !b.core.Plausible(state) || b.core.Plausible(state[:47]) || b.core.Plausible(append(state, '0')) {
+			t.Fatal("not plausible, or too much is")
+		}
+	}
+}

@@ -91,8 +91,8 @@ mv "$TOLD.new" "$TOLD"
 type openconnect struct {
 	*program
 	gateway *ocserv
-	stdin io.Writer
-	told  string // where tunnelScript writes
+	stdin   io.Writer
+	told    string // where tunnelScript writes
 }
 
 // dial starts the client, which will ask for u's passwords.
