@@ -213,7 +213,8 @@ func describeReply(p *verify.Preview) []string {
 	if len(p.Reply) == 0 {
 		what = " no attributes"
 	}
-	lines := []string{fmt.Sprintf("after a login %s (level %d):%s", by, p.Level, what)}
+	lines := make([]string, 0, 1+len(p.Reply))
+	lines = append(lines, fmt.Sprintf("after a login %s (level %d):%s", by, p.Level, what))
 	for _, a := range p.Reply {
 		lines = append(lines, a.Name+" = "+a.Value)
 	}
