@@ -96,7 +96,7 @@ func execute(ctx context.Context, path string, stdin io.Reader) (int, error) {
 	}
 	a := verify.Attempt{
 		Door: "pam", Client: "pam", NAS: "pam_exec", Source: os.Getenv("PAM_RHOST"), Service: os.Getenv("PAM_SERVICE"),
-		User: os.Getenv("PAM_USER"), Secret: secret.New(strings.TrimRight(string(typed), "\x00")), Policy: "default",
+		User: os.Getenv("PAM_USER"), Secret: secret.New(strings.TrimRight(string(typed), "\x00")),
 	}
 	if s.Mode == modeSocket {
 		return executeOverSocket(s.Socket, a)
