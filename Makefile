@@ -2,12 +2,17 @@
 SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
-LDFLAGS := -s -w -X tandem/internal/version.Version=$(VERSION) -X tandem/internal/version.Commit=$(COMMIT)
+# The time of the commit, for all that has a time in it: two builds of one commit are the same (reproducible-builds.org).
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+DATE    := $(shell date -u -d @$(SOURCE_DATE_EPOCH) +%Y-%m-%dT%H:%M:%SZ)
+LDFLAGS := -s -w -X tandem/internal/version.Version=$(VERSION) -X tandem/internal/version.Commit=$(COMMIT) -X tandem/internal/version.Date=$(DATE)
 LINT    := go tool -modfile=tools.mod golangci-lint
 FUZZTIME ?= 30s
 SOAK ?= 30m
+ARCHES ?= amd64 arm64
+PACKAGES ?= build/packages
 
-.PHONY: help build build-pam bench-pam demo test test-quick mutants soak fuzz lint fmt deps clean
+.PHONY: help build build-pam bench-pam demo man completion test test-quick mutants soak fuzz lint fmt deps packages reproducible sbom container-root test-packages clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,6 +26,17 @@ build-pam: ## the PAM module and its helper (needs gcc and libpam0g-dev)
 
 demo: build ## see it at work: real RADIUS logins on loopback, explained
 	@go run ./test/demo
+
+man: ## the manual pages, into build/man
+	go run ./docs/man/generate -out build/man
+
+completion: ## what completes the commands in bash, zsh and fish, into build/completion
+	@mkdir -p build/completion/bash build/completion/zsh build/completion/fish
+	go run ./cmd/tandem completion bash >build/completion/bash/tandem
+	go run ./cmd/tandem completion zsh >build/completion/zsh/_tandem
+	go run ./cmd/tandem completion fish >build/completion/fish/tandem.fish
+	@cp build/completion/bash/tandem build/completion/bash/tandemd # each shell looks for a file of the command's name
+	@cp build/completion/fish/tandem.fish build/completion/fish/tandemd.fish
 
 test: deps ## every test, with the race detector, against real servers
 	go vet ./...
@@ -52,5 +68,25 @@ fmt: ## gofumpt and import order
 deps: ## install what the tests need (as root; else say what is missing)
 	@test/deps.sh
 
+# What the scripts in packaging/ are told.
+PACKAGING = export GO_LDFLAGS='$(LDFLAGS)' DATE=$(DATE) SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) \
+	PACKAGE_VERSION=$$(packaging/version.sh $(VERSION) $(SOURCE_DATE_EPOCH));
+
+packages: man completion ## .deb and .rpm for ARCHES into PACKAGES (packaging/README.md)
+	@$(PACKAGING) packaging/build.sh $(PACKAGES) $(ARCHES)
+
+reproducible: man completion ## build the packages twice, in two folders, and compare them
+	@$(PACKAGING) packaging/reproducible.sh $(ARCHES)
+
+sbom: build ## what is inside the programs: CycloneDX, and the licences, into build/
+	@mkdir -p build
+	go run ./packaging/sbom -version $(VERSION) -date $(DATE) -bom build/sbom.cdx.json -notices build/THIRD-PARTY bin/tandemd bin/tandem
+
+container-root: ## what the container image consists of, into ROOT (packaging/container/Containerfile)
+	@$(PACKAGING) packaging/container/root.sh $(ROOT)
+
+test-packages: deps man completion ## build the packages and install them in a fresh Debian (as root, with a network)
+	go test -count=1 -timeout 20m ./test/packages -install
+
 clean: ## remove what was built
-	rm -rf bin
+	rm -rf bin build

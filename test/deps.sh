@@ -10,7 +10,7 @@ declare -A need=(
   [make]=make [sshd]=openssh-server [ssh]=openssh-client [sudo]=sudo [pamtester]=pamtester [valgrind]=valgrind
   [scan-build-14]=clang-tools-14 [clang-14]=clang-14 [nm]=binutils [unshare]=util-linux [etcd]=etcd-server [mount]=mount
   [yubiserver]=yubiserver [freeradius]=freeradius [samba]=samba [samba-tool]=samba-common-bin
-  [mandoc]=mandoc [man]=man-db [zsh]=zsh [fish]=fish [logrotate]=logrotate [promtool]=prometheus
+  [mandoc]=mandoc [man]=man-db [zsh]=zsh [fish]=fish [logrotate]=logrotate [promtool]=prometheus [curl]=curl
   [ip]=iproute2 [ocserv]=ocserv [openconnect]=openconnect [openvpn]=openvpn [charon-systemd]=charon-systemd [swanctl]=strongswan-swanctl
 )
 # file → package

@@ -37,10 +37,10 @@ type remote struct {
 	Servers []string `toml:"servers"`
 	// SecretFile holds the shared secret, on one line. Required.
 	SecretFile string `toml:"secret_file"`
-	// Timeout is how long each copy of a request waits, Retries how many more are sent to each server.
-	// Defaults: 3s, 1.
+	// Timeout is how long each copy of a request waits. 100ms to 30s. Default: 3s.
 	Timeout time.Duration `toml:"timeout"`
-	Retries int           `toml:"retries"`
+	// Retries is how many more copies are sent to each server. 0 to 10. Default: 1.
+	Retries int `toml:"retries"`
 	// Asks is what the servers want first: password (which may have the code behind it) or code (they check
 	// the second factor alone). Default: password.
 	Asks string `toml:"asks"`

@@ -1,5 +1,5 @@
 // Command tandem is the admin's side of Tandem: it checks the configuration, says which policy a login would come
-// under, tries a login, unlocks a user, makes recovery codes and password hashes, and looks after the state.
+// under, tries a login, unlocks a user, makes recovery codes and password hashes, looks after the state, and reports.
 package main
 
 import (
@@ -34,14 +34,16 @@ func main() {
 type cli struct {
 	Config string `short:"c" default:"/etc/tandem/config.toml" placeholder:"FILE" help:"The configuration file (default ${default})."`
 
-	Check    checkCmd    `cmd:"" help:"Check the configuration, file modes, LDAP servers and state: each line ok or what to do."`
-	Policy   policyCmd   `cmd:"" help:"Say what a login would meet, without making it."`
-	Try      tryCmd      `cmd:"" help:"Make one real login attempt, asking for password and codes as a terminal would."`
-	Unlock   unlockCmd   `cmd:"" help:"Let a user who failed too often try again at once."`
-	Recovery recoveryCmd `cmd:"" help:"Make a user ten new recovery codes and print them; the old ones are void."`
-	Passwd   passwdCmd   `cmd:"" help:"Make a password hash for the users file."`
-	Store    storeCmd    `cmd:"" help:"Status, backup, restore and migration of the state."`
-	Version  versionCmd  `cmd:"" help:"Print the version."`
+	Check      checkCmd      `cmd:"" help:"Check the configuration, file modes, LDAP servers and state: each line ok or what to do."`
+	Policy     policyCmd     `cmd:"" help:"Say what a login would meet, without making it."`
+	Try        tryCmd        `cmd:"" help:"Make one real login attempt, asking for password and codes as a terminal would."`
+	Unlock     unlockCmd     `cmd:"" help:"Let a user who failed too often try again at once."`
+	Recovery   recoveryCmd   `cmd:"" help:"Make a user ten new recovery codes and print them; the old ones are void."`
+	Passwd     passwdCmd     `cmd:"" help:"Make a password hash for the users file."`
+	Store      storeCmd      `cmd:"" help:"Status, backup, restore and migration of the state."`
+	Report     reportCmd     `cmd:"" help:"Say what happened: logins, rejects and why, users that are shut out, what was slow."`
+	Completion completionCmd `cmd:"" help:"Write what completes these commands in a shell."`
+	Version    versionCmd    `cmd:"" help:"Print the version."`
 }
 
 // env is what commands work with.

@@ -99,7 +99,7 @@ var variable = []struct {
 }{
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT[0-9:.]+Z?`), "TIME"},
 	{regexp.MustCompile(`"[0-9a-f]{32}"`), `"ID"`},
-	{regexp.MustCompile(`tandem \S+ \([0-9a-z]+\) go\S+ \S+/\w+`), "tandem VERSION"},
+	{regexp.MustCompile(`tandem \S+ \([^)]+\) go\S+ \S+/\w+`), "tandem VERSION"},
 	{regexp.MustCompile(`\d{4,} bytes|"size":\d+`), "SIZE"},
 }
 

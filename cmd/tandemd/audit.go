@@ -74,8 +74,12 @@ type recorder struct {
 
 // Record implements [verify.Auditor].
 func (r recorder) Record(record verify.Record) error {
+	err := r.Append(record)
+	if err != nil { // so the core rejects it, whatever it was
+		record.Outcome, record.Reason = verify.Reject.String(), verify.ReasonAuditDown
+	}
 	r.metrics.count(record)
-	return r.Append(record)
+	return err
 }
 
 // monotonic is the kernel's monotonic clock, which systemd compares a reload's beginning with.

@@ -25,6 +25,10 @@ type metrics struct {
 	steps    *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	factors  *prometheus.HistogramVec
+	updates  *prometheus.HistogramVec
+	reloaded prometheus.Gauge
+	// certificates are those of the configuration in force.
+	certificates *certificates
 }
 
 func newMetrics() *metrics {
@@ -47,8 +51,31 @@ func newMetrics() *metrics {
 		ConstLabels: prometheus.Labels{"version": version.Version, "commit": version.Commit},
 	})
 	build.Set(1)
-	m.register(m.steps, m.seconds, m.factors, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.updates = prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "tandem_store_update_seconds", Help: "How long a transaction took to be on stable storage, or to fail; failed are also those that the core gave up itself.",
+		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
+	}, []string{"result"})
+	m.reloaded = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "tandem_config_last_reload_success", Help: "0 if the last reload was refused, so that the configuration in force is not that of the file.",
+	})
+	m.alarming()
+	m.reloaded.Set(1) // or there would be no daemon
+	m.certificates = newCertificates()
+	m.register(m.steps, m.seconds, m.factors, m.updates, m.reloaded, m.certificates, build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// alarming are the ends of a step for which somebody has to look after this host. They are counted from 0, as nobody
+// sees a counter rise that begins with 1.
+func (m *metrics) alarming() {
+	for _, door := range []string{"radius", "pam", "admin"} {
+		for _, reason := range []verify.Reason{verify.ReasonDirectoryDown, verify.ReasonStoreDown, verify.ReasonFactorDown, verify.ReasonTooLate, verify.ReasonInternal} {
+			m.steps.WithLabelValues(door, verify.Unavailable.String(), string(reason))
+		}
+		for _, reason := range []verify.Reason{verify.ReasonAuditDown, verify.ReasonClockBehind, verify.ReasonRestored, verify.ReasonThrottled} {
+			m.steps.WithLabelValues(door, verify.Reject.String(), string(reason))
+		}
+	}
 }
 
 func (m *metrics) register(c ...prometheus.Collector) { m.registry.MustRegister(c...) }

@@ -39,11 +39,17 @@ type tandemd struct {
 	setup   verify.Setup // in force, but for policies that are being retired
 	closeOf func() error // closes the directory in force
 	retire  <-chan time.Time
+	metrics *metrics
 	notify  func(string)
 }
 
 // serve puts the daemon together, serves until ctx ends, and takes it apart again.
 func serve(ctx context.Context, path string, p process) (err error) {
+	within, err := watchdogTime()
+	if err != nil {
+		return err
+	}
+
 	// Configuration, logger.
 	cfg, err := config.Load(path)
 	if err != nil {
@@ -61,6 +67,8 @@ func serve(ctx context.Context, path string, p process) (err error) {
 	}
 	defer func() { err = errors.Join(err, d.audit.Close()) }()
 	m := newMetrics()
+	m.certificates.follow(cfg)
+	d.metrics = m
 
 	// Store, directory, core.
 	state, err := compose.Store(ctx, cfg.Store, d.log)
@@ -83,7 +91,7 @@ func serve(ctx context.Context, path string, p process) (err error) {
 	}
 	d.setup = setup
 	defer func() { err = errors.Join(err, compose.Close(d.setup)) }()
-	d.core, err = verify.New(ctx, verify.Config{Store: state, Audit: recorder{m, d.audit}, Log: d.log, Observe: m.observe}, setup)
+	d.core, err = verify.New(ctx, verify.Config{Store: timedStore{state, m.updates}, Audit: recorder{m, d.audit}, Log: d.log, Observe: m.observe}, setup)
 	if err != nil {
 		return err
 	}
@@ -131,6 +139,10 @@ func serve(ctx context.Context, path string, p process) (err error) {
 	serving.Go(func() error { return d.radius.Serve(context.WithoutCancel(ctx)) })
 	serving.Go(func() error { return door.Serve(ctx) })
 	serving.Go(func() error { return page.serve(ctx) })
+	serving.Go(func() error {
+		watch(ctx, within, d.alive, d.notify)
+		return nil
+	})
 	if host != nil {
 		serving.Go(func() error { return host.Serve(ctx) })
 	}
@@ -185,8 +197,10 @@ func (d *tandemd) reload(ctx context.Context) {
 	// What has begun is finished even if the daemon is told to stop meanwhile.
 	if err := d.takeOver(context.WithoutCancel(ctx)); err != nil {
 		d.log.Error("reload refused; the old configuration stays in force", "err", err)
+		d.metrics.reloaded.Set(0)
 		return
 	}
+	d.metrics.reloaded.Set(1)
 	d.log.Info("reloaded", "config", d.path)
 }
 
@@ -226,6 +240,7 @@ func (d *tandemd) takeOver(ctx context.Context) error {
 	}
 	d.retire = time.After(longest(d.setup.Policies) + next.Radius.RequestTimeout)
 	d.config, d.setup, d.closeOf = next, setup, closeOf
+	d.metrics.certificates.follow(next)
 	return nil
 }
 

@@ -143,6 +143,7 @@ func (s *Store) Check(ctx context.Context) error {
 	try, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	r := s.newReader(try, ctx)
+	floor := s.node.floor() // before the state is read: commits that are acknowledged meanwhile raise it
 	found, err := r.ask(s.prefix + schemaKey)
 	if err != nil {
 		return s.cluster.unavailable("check", err)
@@ -150,7 +151,7 @@ func (s *Store) Check(ctx context.Context) error {
 	if err := s.sameSchema(found); err != nil {
 		return err
 	}
-	if floor := s.node.floor(); r.revision < floor {
+	if r.revision < floor {
 		if err := s.wentBack(try, floor, r.revision); err != nil {
 			return err
 		}

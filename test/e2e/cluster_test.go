@@ -26,7 +26,7 @@ func newNodes(t *testing.T, n int, extra string) (*etcdtest.Cluster, []*daemon, 
 		endpoints = append(endpoints, fmt.Sprintf("%q", e))
 	}
 	key := newToken("alice")
-	config := strings.Replace(head, "file = \"state.db\"", "type = \"etcd\"\n[store.etcd]\nendpoints = ["+strings.Join(endpoints, ", ")+"]", 1)
+	config := strings.Replace(head, "file = \"state.db\"", "type = \"etcd\"\nfile = \"state.db\"\n[store.etcd]\nendpoints = ["+strings.Join(endpoints, ", ")+"]", 1)
 	nodes := make([]*daemon, n)
 	for i := range nodes {
 		d := &daemon{t: t, dir: t.TempDir(), addr: freeUDP(t)}

@@ -16,7 +16,7 @@ import (
 // A door is a way to ask a node about a code.
 type door struct {
 	name string
-	ask  func(n *node, user, code string) outcome
+	ask  func(n *node, user, source, code string) outcome
 }
 
 var doors = []door{{"RADIUS", askRADIUS}, {"PAM", askPAM}}
@@ -28,9 +28,9 @@ const (
 	nasRetries = 2
 )
 
-const source = "198.51.100.7" // where all people are
+const home = "198.51.100.7" // where all people log in from
 
-func askRADIUS(n *node, user, code string) outcome {
+func askRADIUS(n *node, user, source, code string) outcome {
 	reply, err := radiusclient.Exchange(context.Background(), n.client(nasTimeout, nasRetries),
 		radiusclient.Request{User: user, Password: secret.New(code), NASIdentifier: "vpn", CallingStation: source})
 	return outcomeOf(reply, err)
@@ -49,7 +49,7 @@ func outcomeOf(reply *radiusclient.Reply, err error) outcome {
 }
 
 // askPAM asks as the PAM module does. There, a no may also mean that there was no time or no room.
-func askPAM(n *node, user, code string) outcome {
+func askPAM(n *node, user, source, code string) outcome {
 	conn, err := pamhelper.Dial(n.path("pam.sock"))
 	if err != nil {
 		return unasked
@@ -68,12 +68,15 @@ func askPAM(n *node, user, code string) outcome {
 	return rejected
 }
 
+// portalTimeout is how long a portal waits.
+const portalTimeout = time.Second
+
 // A portal asks for the password, and then for the code. It sends everything once, so that an answer is the
 // answer to what was sent.
 func portal(n *node, r radiusclient.Request) (*radiusclient.Reply, error) {
-	c := n.client((1+nasRetries)*nasTimeout, 0)
+	c := n.client(portalTimeout, 0)
 	c.LocalAddr = netip.MustParseAddrPort("127.0.0.2:0")
-	r.NASIdentifier, r.CallingStation = "portal", source
+	r.NASIdentifier, r.CallingStation = "portal", home
 	return radiusclient.Exchange(context.Background(), c, r)
 }
 

@@ -16,8 +16,7 @@ import (
 )
 
 // config is what all nodes have in common. NAS 127.0.0.1 asks for the code alone, as PAM does; NAS 127.0.0.2 is one
-// whose users are first asked for a password, then for the code. Throttles are as wide as they can be: what
-// is tested is not guessing.
+// whose users are first asked for a password, then for the code.
 const config = `
 [log]
 level = "warn"
@@ -51,11 +50,6 @@ digits = DIGITS
 range = REACH
 [hotp]
 digits = DIGITS
-[throttle]
-source_burst = 1000
-source_refill = "1s"
-user_burst = 10000
-user_refill = "1s"
 [[policies]]
 name = "default"
 mode = "code-only"
@@ -64,19 +58,29 @@ name = "challenge"
 mode = "challenge"
 `
 
+// wide are throttles as wide as they can be: mostly, what is tested is not guessing.
+const wide = `
+[throttle]
+source_burst = 1000
+source_refill = "1s"
+user_burst = 10000
+user_refill = "1s"
+`
+
 // An estate is the nodes that share one state.
 type estate struct {
 	t     testing.TB
 	nodes []*node
 	// people are the users of the nodes. Each logs in by one goroutine at a time.
 	people []*person
-	// began is when the clock of all histories began.
+	// began is when the clock of all histories began. busy is how long the loads took that have ended.
 	began time.Time
+	busy  time.Duration
 }
 
-// newEstate starts n nodes; store gives the [store] block of the i-th. hotp, totp and challenged are how many
+// newEstate starts n nodes; rest gives what else is in the i-th one's configuration. hotp, totp and challenged are how many
 // people have such tokens, and how many of them (with a HOTP token) are asked for password and code.
-func newEstate(t testing.TB, n int, store func(i int) string, hotp, totp, challenged int) *estate {
+func newEstate(t testing.TB, n int, rest func(i int) string, hotp, totp, challenged int) *estate {
 	t.Helper()
 	e := &estate{t: t, began: time.Now()}
 	for i := range hotp + totp + challenged {
@@ -94,7 +98,7 @@ func newEstate(t testing.TB, n int, store func(i int) string, hotp, totp, challe
 		}
 		node := &node{name: fmt.Sprintf("node %d", i+1), dir: t.TempDir(), addr: address}
 		text := strings.NewReplacer("ADDRESS", address, "SECRET", sharedSecret, "PERIOD", period.String(),
-			"DIGITS", fmt.Sprint(digits), "REACH", fmt.Sprint(reach)).Replace(config) + store(i)
+			"DIGITS", fmt.Sprint(digits), "REACH", fmt.Sprint(reach)).Replace(config) + rest(i)
 		for file, text := range map[string]string{"config.toml": text, "users.toml": users} {
 			if err := os.WriteFile(node.path(file), []byte(text), 0o600); err != nil {
 				t.Fatal(err)
@@ -146,12 +150,12 @@ func (e *estate) kills() (sum int64) {
 	return sum
 }
 
-// inFile is the [store] block of a host that keeps its state in a file in dir; empty: the node's own folder.
+// inFile is the rest of the configuration of a host that keeps its state in a file in dir; empty: the node's own folder.
 func inFile(dir string) func(int) string {
-	return func(int) string { return fmt.Sprintf("[store]\nfile = %q\n", filepath.Join(dir, "state.db")) }
+	return func(int) string { return wide + fmt.Sprintf("[store]\nfile = %q\n", filepath.Join(dir, "state.db")) }
 }
 
-// inCluster is the [store] block of nodes that reach the cluster each by a wire of its own.
+// inCluster is the rest of the configuration of nodes that reach the cluster each by a wire of its own.
 func inCluster(wires []*etcdtest.Wire) func(int) string {
 	return func(i int) string {
 		var endpoints []string
@@ -159,17 +163,26 @@ func inCluster(wires []*etcdtest.Wire) func(int) string {
 			// Each node has another member that is the nearest.
 			endpoints = append(endpoints, fmt.Sprintf("%q", wires[i].Endpoints()[(i+m)%len(wires[i].Endpoints())]))
 		}
-		return fmt.Sprintf("[store]\ntype = \"etcd\"\n[store.etcd]\nendpoints = [%s]\n", strings.Join(endpoints, ", "))
+		return wide + fmt.Sprintf("[store]\ntype = \"etcd\"\nfile = \"state.db\" # beside it is the witness\n[store.etcd]\nendpoints = [%s]\n", strings.Join(endpoints, ", "))
 	}
 }
 
-// newCluster starts n nodes on a cluster of three members.
-func newCluster(t testing.TB, n, hotp, totp, challenged int) (*estate, *etcdtest.Cluster, []*etcdtest.Wire) {
+// newCluster starts n nodes on a cluster of three members, and makes the schedule of what happens to them.
+func newCluster(t testing.TB, n, hotp, totp, challenged int, faults []fault) *schedule {
+	t.Helper()
+	cluster, wires := newWires(t, n)
+	s := newSchedule(newEstate(t, n, inCluster(wires), hotp, totp, challenged), faults)
+	s.cluster, s.wires = cluster, wires
+	return s
+}
+
+// newWires starts a cluster of three members, and lays a wire to it for each of n nodes.
+func newWires(t testing.TB, n int) (*etcdtest.Cluster, []*etcdtest.Wire) {
 	t.Helper()
 	cluster := etcdtest.Start(t, 3)
 	wires := make([]*etcdtest.Wire, n)
 	for i := range wires {
 		wires[i] = cluster.Wire(t)
 	}
-	return newEstate(t, n, inCluster(wires), hotp, totp, challenged), cluster, wires
+	return cluster, wires
 }

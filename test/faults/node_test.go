@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,6 +17,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"testing"
 	"time"
 
 	"tandem/internal/secret"
@@ -159,7 +162,35 @@ func (n *node) path(name string) string { return filepath.Join(n.dir, name) }
 func (n *node) said() string {
 	b, _ := os.ReadFile(n.path("log"))
 	lines := bytes.Split(b, []byte("\n"))
-	return string(bytes.Join(lines[max(0, len(lines)-20):], []byte("\n")))
+	return string(bytes.Join(lines[max(0, len(lines)-10):], []byte("\n")))
+}
+
+// logged is how often the node has logged a text.
+func (n *node) logged(text string) int {
+	b, _ := os.ReadFile(n.path("log"))
+	return bytes.Count(b, []byte(text))
+}
+
+// auditLine is what the tests look at of a line of the audit.
+type auditLine struct{ NAS, Reason string }
+
+func (n *node) audit(t testing.TB) (lines []auditLine) {
+	t.Helper()
+	f, err := os.Open(n.path("audit.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	for d := json.NewDecoder(f); ; {
+		var l auditLine
+		switch err := d.Decode(&l); {
+		case errors.Is(err, io.EOF):
+			return lines
+		case err != nil:
+			t.Fatalf("%s: %v", f.Name(), err)
+		}
+		lines = append(lines, l)
+	}
 }
 
 // healthy asks /healthz.

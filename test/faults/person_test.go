@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,6 +23,8 @@ type person struct {
 	random *rand.Rand
 	// shown are the latest steps whose codes have been sent somewhere, the newest last.
 	shown []uint64
+	// silence: nobody has answered anything in the latest round.
+	silence bool
 
 	mu      sync.Mutex // guards what follows
 	history *history
@@ -63,26 +66,45 @@ type send struct {
 	door door
 }
 
-// logIn plays one round: one fresh code to every door of every node, some older ones, and sometimes the next.
+// logIn plays one round.
 func (p *person) logIn() error {
 	if p.challenged {
 		return p.answerTwice()
 	}
-	step, fresh := p.token.press(time.Now())
-	var sends []send
-	if !fresh {
-		time.Sleep(period / 10) // only replays until there is something new to show, and no hurry with them
-	} else {
+	sends, fresh := p.plan()
+	if fresh == none {
+		time.Sleep(period / 50) // there is no hurry with what is old
+	}
+	round := make([]operation, len(sends))
+	var all sync.WaitGroup
+	for i, s := range sends {
+		code := p.token.code(s.step)
+		all.Go(func() { round[i] = p.send(s, code) })
+	}
+	all.Wait()
+	p.silence = !slices.ContainsFunc(round, func(o operation) bool { return o.outcome == accepted || o.outcome == rejected })
+	if fresh != none && refused(uint64(fresh), round) {
+		p.count(counts{refused: 1})
+	}
+	return nil
+}
+
+// plan says what to send in a round: one fresh code (none: there is none now) to every door of every node, some
+// older ones, and sometimes the next. After a silence the first thing that everybody hears is the code that was
+// accepted last.
+func (p *person) plan() (sends []send, fresh int64) {
+	if last := p.lastAccepted(); p.silence && last != none {
+		return p.everywhere(uint64(last)), none
+	}
+	fresh = none
+	if step, found := p.token.press(time.Now()); found {
+		fresh = int64(step)
+		sends = p.everywhere(step)
 		p.remember(step)
-		for _, n := range p.estate.nodes {
-			for _, d := range doors {
-				sends = append(sends, send{step, n, d})
-			}
-		}
 		if p.random.IntN(4) == 0 && p.token.device.Type == directory.TypeHOTP {
 			next, _ := p.token.press(time.Now())
-			p.remember(next)
 			sends = append(sends, p.somewhere(next))
+			p.remember(next)
 		}
 	}
 	for range 3 { // replays
@@ -90,17 +112,22 @@ func (p *person) logIn() error {
 			sends = append(sends, p.somewhere(p.shown[p.random.IntN(len(p.shown))]))
 		}
 	}
-	outcomes := make([]operation, len(sends))
-	var all sync.WaitGroup
-	for i, s := range sends {
-		code := p.token.code(s.step)
-		all.Go(func() { outcomes[i] = p.send(s, code) })
+	return sends, fresh
+}
+
+func (p *person) lastAccepted() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.history.highest()
+}
+
+func (p *person) everywhere(step uint64) (sends []send) {
+	for _, n := range p.estate.nodes {
+		for _, d := range doors {
+			sends = append(sends, send{step, n, d})
+		}
 	}
-	all.Wait()
-	if fresh && refused(step, outcomes) {
-		p.count(counts{refused: 1})
-	}
-	return nil
+	return sends
 }
 
 func (p *person) somewhere(step uint64) send {
@@ -115,7 +142,7 @@ func (p *person) remember(step uint64) {
 
 func (p *person) send(s send, code string) operation {
 	sent := time.Since(p.estate.began)
-	o := s.door.ask(s.node, p.name, code)
+	o := s.door.ask(s.node, p.name, home, code)
 	return p.record(s.step, o, sent, s.node.name+" "+s.door.name)
 }
 

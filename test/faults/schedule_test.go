@@ -16,6 +16,15 @@ import (
 type fault struct {
 	name   string
 	strike func(s *schedule)
+	// kills: a node dies.
+	kills bool
+	// loses: what a node and a member say to each other gets lost, and both live on.
+	loses bool
+}
+
+// harmless are those of the faults that no node dies of.
+func harmless(faults []fault) []fault {
+	return slices.DeleteFunc(faults, func(f fault) bool { return f.kills })
 }
 
 // A schedule is the faults of one estate, in random order, over and over.
@@ -26,35 +35,74 @@ type schedule struct {
 	wires   []*etcdtest.Wire
 	faults  []fault
 	random  *rand.Rand
+	// quiet is how long nothing happens after a fault, and up to twice as long.
+	quiet time.Duration
+	// immortal is a node that is not killed, so that it can be seen to grow; nil: there is none.
+	immortal *node
 	// kills counts the members that were killed; the estate counts its nodes.
 	kills int64
 	tally map[string]int
 }
 
-// play strikes until enough says so, or the load fails. After each fault all nodes must become ready again by
-// themselves.
-func (s *schedule) play(l *load, enough func() bool) {
+// newSchedule plays faults on an estate, in an order that is always the same.
+func newSchedule(e *estate, faults []fault) *schedule {
+	return &schedule{
+		t: e.t, estate: e, faults: faults, tally: map[string]int{},
+		quiet: 500 * time.Millisecond, random: rand.New(rand.NewPCG(3, 4)),
+	}
+}
+
+// playTime bounds the short form: what has not happened until then is an error.
+const playTime = 2 * time.Minute
+
+// play strikes until every fault has struck and enough has happened, or the load fails. After each fault all
+// nodes must become ready again by themselves.
+func (s *schedule) play(l *load, enough func(now summary) bool) {
 	s.t.Helper()
-	s.tally = map[string]int{}
-	for !enough() {
+	for {
 		for _, i := range s.random.Perm(len(s.faults)) {
-			f := s.faults[i]
-			f.strike(s)
-			s.tally[f.name]++
-			if s.cluster != nil {
-				s.cluster.WaitHealthy()
-			}
-			s.estate.waitReady()
-			select {
-			case <-l.failed:
-				return
-			case <-time.After(time.Duration(200+s.random.IntN(400)) * time.Millisecond): // quiet
-			}
-			if enough() {
+			s.strike(s.faults[i])
+			if !s.pause(l) || s.over(l, enough) {
 				return
 			}
 		}
+		if len(s.faults) == 0 && (!s.pause(l) || s.over(l, enough)) {
+			return
+		}
 	}
+}
+
+// over reports whether enough has happened, or never will.
+func (s *schedule) over(l *load, enough func(now summary) bool) bool {
+	done := enough(s.summary(l))
+	return done && len(s.tally) == len(s.faults) || time.Since(l.began) > max(playTime, *soakTime+time.Minute)
+}
+
+func (s *schedule) strike(f fault) {
+	s.t.Helper()
+	f.strike(s)
+	s.tally[f.name]++
+	if s.cluster != nil {
+		s.cluster.WaitHealthy()
+	}
+	s.estate.waitReady()
+}
+
+// pause lets the load go on undisturbed; false: it has failed.
+func (s *schedule) pause(l *load) bool {
+	select {
+	case <-l.failed:
+		return false
+	case <-time.After(s.quiet + time.Duration(s.random.Int64N(int64(s.quiet)))):
+		return true
+	}
+}
+
+// summary is the load's so far, with the members that were killed.
+func (s *schedule) summary(l *load) summary {
+	sum := l.summary()
+	sum.kills += s.kills
+	return sum
 }
 
 // hold lets a fault last.
@@ -63,6 +111,16 @@ func (s *schedule) hold(least, most time.Duration) {
 }
 
 func (s *schedule) anyNode() *node { return s.estate.nodes[s.random.IntN(len(s.estate.nodes))] }
+
+// mortals are the nodes that may be killed.
+func (s *schedule) mortals() []*node {
+	return slices.DeleteFunc(slices.Clone(s.estate.nodes), func(n *node) bool { return n == s.immortal })
+}
+
+func (s *schedule) anyMortal() *node {
+	all := s.mortals()
+	return all[s.random.IntN(len(all))]
+}
 
 // struck says what has happened, for the log.
 func (s *schedule) struck() string {
@@ -76,35 +134,35 @@ func (s *schedule) struck() string {
 // faultsOfNodes end and stop the daemons.
 func faultsOfNodes() []fault {
 	return []fault{
-		{"node killed", func(s *schedule) {
-			n := s.anyNode()
+		{name: "node killed", kills: true, strike: func(s *schedule) {
+			n := s.anyMortal()
 			n.kill()
 			s.hold(0, 300*time.Millisecond)
 			s.restart(n)
 		}},
-		{"node killed twice", func(s *schedule) { // the second time while it starts
-			n := s.anyNode()
+		{name: "node killed twice", kills: true, strike: func(s *schedule) { // the second time while it starts
+			n := s.anyMortal()
 			n.kill()
 			s.restart(n)
 			s.hold(0, 60*time.Millisecond)
 			n.kill()
 			s.restart(n)
 		}},
-		{"all nodes killed", func(s *schedule) {
-			for _, n := range s.estate.nodes {
+		{name: "nodes killed at once", kills: true, strike: func(s *schedule) {
+			for _, n := range s.mortals() {
 				n.kill()
 			}
-			for _, n := range s.estate.nodes {
+			for _, n := range s.mortals() {
 				s.restart(n)
 			}
 		}},
-		{"node paused", func(s *schedule) {
+		{name: "node paused", strike: func(s *schedule) {
 			n := s.anyNode()
 			n.pause()
 			s.hold(500*time.Millisecond, time.Second)
 			n.resume()
 		}},
-		{"node reloaded", func(s *schedule) {
+		{name: "node reloaded", strike: func(s *schedule) {
 			s.anyNode().reload()
 		}},
 	}
@@ -117,17 +175,23 @@ func (s *schedule) restart(n *node) {
 	}
 }
 
-// faultsOfMembers end, stop and cut off etcd members.
-func faultsOfMembers() []fault {
-	link := func(fault func(*etcdtest.Link)) func(s *schedule) {
+// faultsOfDisk fail the disk that a host has its state on, and repair it. Nobody restarts anything.
+func faultsOfDisk(d *disk) []fault {
+	fails := func(fail func()) func(s *schedule) {
 		return func(s *schedule) {
-			w := s.wires[s.random.IntN(len(s.wires))]
-			m := s.random.IntN(3)
-			fault(w.Link(m))
-			s.hold(300*time.Millisecond, time.Second)
-			w.Link(m).Heal()
+			fail()
+			down(s.t, s.estate.nodes[0])
+			d.restore()
 		}
 	}
+	return []fault{
+		{name: "I/O errors", strike: fails(d.cut)},
+		{name: "disk read-only", strike: fails(d.freeze)},
+	}
+}
+
+// faultsOfMembers end, stop and cut off etcd members.
+func faultsOfMembers() []fault {
 	wire := func(fault func(*etcdtest.Wire)) func(s *schedule) {
 		return func(s *schedule) {
 			w := s.wires[s.random.IntN(len(s.wires))]
@@ -137,16 +201,39 @@ func faultsOfMembers() []fault {
 		}
 	}
 	return []fault{
-		{"member killed", func(s *schedule) { s.killMembers(s.random.IntN(3)) }},
-		{"leader killed", func(s *schedule) { s.killMembers(s.cluster.Leader()) }},
-		{"all members killed", func(s *schedule) { s.killMembers(0, 1, 2) }},
-		{"member paused", func(s *schedule) { s.pauseMember(s.random.IntN(3)) }},
-		{"leader paused", func(s *schedule) { s.pauseMember(s.cluster.Leader()) }},
-		{"node cut off", wire((*etcdtest.Wire).Cut)},
-		{"node's packets held back", wire((*etcdtest.Wire).Hang)},
-		{"requests to a member lost", link((*etcdtest.Link).LoseRequests)},
-		{"replies of a member lost", link((*etcdtest.Link).LoseReplies)},
-		{"link cut", link((*etcdtest.Link).Cut)},
+		{name: "member killed", strike: func(s *schedule) { s.killMembers(s.random.IntN(3)) }},
+		{name: "leader killed", strike: func(s *schedule) { s.killMembers(s.cluster.Leader()) }},
+		{name: "all members killed", strike: func(s *schedule) { s.killMembers(0, 1, 2) }},
+		{name: "member paused", strike: func(s *schedule) { s.pauseMember(s.random.IntN(3)) }},
+		{name: "leader paused", strike: func(s *schedule) { s.pauseMember(s.cluster.Leader()) }},
+		{name: "node cut off", strike: wire((*etcdtest.Wire).Cut)},
+		{name: "node's packets held back", strike: wire((*etcdtest.Wire).Hang)},
+		{name: "requests to the members lost", strike: slowly((*etcdtest.Link).LoseRequests), loses: true},
+		{name: "replies of the members lost", strike: slowly((*etcdtest.Link).LoseReplies), loses: true},
+	}
+}
+
+// slowly makes the links of all nodes slow, so that many commits are on their way, and then lets one node lose
+// what is on its links.
+func slowly(lose func(*etcdtest.Link)) func(s *schedule) {
+	return func(s *schedule) {
+		each := func(w *etcdtest.Wire, do func(*etcdtest.Link)) {
+			for m := range w.Endpoints() {
+				do(w.Link(m))
+			}
+		}
+		delay := func(d time.Duration) {
+			for _, w := range s.wires {
+				each(w, func(l *etcdtest.Link) { l.Delay(d) })
+			}
+		}
+		delay(20 * time.Millisecond)
+		s.hold(500*time.Millisecond, 800*time.Millisecond)
+		w := s.wires[s.random.IntN(len(s.wires))]
+		each(w, lose)
+		delay(0)
+		s.hold(500*time.Millisecond, 1500*time.Millisecond)
+		w.Heal()
 	}
 }
 

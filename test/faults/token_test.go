@@ -73,6 +73,21 @@ func (k *token) unique(step uint64) bool {
 	return true
 }
 
+// wrong is a code that the token will not show for long, another for each i.
+func (k *token) wrong(i int) string {
+	for {
+		code := fmt.Sprintf("%0*d", digits, i)
+		right := false
+		for step := k.next - min(k.next, nearby); step <= k.next+nearby; step++ {
+			right = right || k.code(step) == code
+		}
+		if !right {
+			return code
+		}
+		i += 1e6
+	}
+}
+
 // code is what the token shows at that step.
 func (k *token) code(step uint64) string {
 	code, ok := k.codes[step]

@@ -54,11 +54,15 @@ var mayImport = map[string][]string{
 	"internal/config":                {"internal/tomlfile", "verify/policy", "verify/rule", "radiusd/attribute", "verify/external/command", "verify/external/pattern"},
 	"internal/tomlfile":              {},
 	"internal/audit":                 {},
+	"internal/audit/summary":         {},
+	"internal/cmdline":               {},
 	"internal/admin":                 {"verify", "verify/recovery", "internal/unixsock"},
 	"internal/unixsock":              {},
 	"internal/secret":                {},
 	"internal/version":               {},
+	"docs/man/generate":              {"internal/cmdline"},
 	"packaging/ldap":                 {},
+	"packaging/sbom":                 {},
 	"packaging/examples/sms-gateway": {},
 }
 

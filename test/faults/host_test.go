@@ -1,7 +1,6 @@
 package faults
 
 import (
-	"math/rand/v2"
 	"testing"
 	"time"
 )
@@ -11,20 +10,18 @@ const (
 	hostKills   = 10
 	hostLogins  = 35_000
 	nodesKills  = 15
-	nodesLogins = 15_000
+	nodesLogins = 16_000
 )
 
 // TestRow44_KillNineUnderLoad: one host, its state in a file, ended with SIGKILL again and again.
 func TestRow44_KillNineUnderLoad(t *testing.T) {
-	e := newEstate(t, 1, inFile(""), 40, 4, 4)
+	e := newEstate(t, 1, inFile(""), 150, 8, 8)
 	l := startLoad(t, e)
-	s := &schedule{t: t, estate: e, faults: faultsOfNodes(), random: rand.New(rand.NewPCG(1, 2))}
-	s.play(l, func() bool {
-		now := l.summary()
-		return now.kills >= hostKills && now.answered() >= hostLogins || now.took > 2*time.Minute
-	})
+	s := newSchedule(e, faultsOfNodes())
+	s.quiet = 800 * time.Millisecond
+	s.play(l, func(now summary) bool { return now.kills >= hostKills && now.answered() >= hostLogins })
 	e.wantEverybodyIn(l)
-	sum := l.end()
+	sum := s.summary(l)
 	t.Logf("%v; %s", sum, s.struck())
 	sum.judge(t, hostKills, hostLogins)
 }
