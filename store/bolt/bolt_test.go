@@ -11,6 +11,7 @@ import (
 
 	"tandem/store"
 	"tandem/store/storetest"
+	"tandem/test/apart"
 )
 
 func TestMain(m *testing.M) {
@@ -18,6 +19,7 @@ func TestMain(m *testing.M) {
 		claimUntilKilled(path)
 		return
 	}
+	apart.Main()
 	goleak.VerifyTestMain(m)
 }
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"tandem/test/apart"
 )
 
 // A disk is a file system of a test's own. It is mounted, so tests with one need root.
@@ -45,7 +47,7 @@ func newTmpfs(t testing.TB, size string) *disk {
 
 func needRoot(t testing.TB) {
 	t.Helper()
-	if os.Getenv(apart) == "" {
+	if !apart.Is() {
 		t.Skip("needs root, who may mount a file system")
 	}
 }

@@ -18,42 +18,19 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"tandem/test/apart"
 )
 
 // bin is the folder with tandemd, as `make build` makes it.
 var bin string
 
 func TestMain(m *testing.M) {
-	if os.Geteuid() == 0 && os.Getenv(apart) == "" {
-		if code, ran := runApart(); ran {
-			os.Exit(code)
-		}
-	}
+	apart.Main()
 	os.Exit(run(m))
-}
-
-// apart, in the environment, says that this process has a mount namespace of its own.
-const apart = "TANDEM_FAULTS_APART"
-
-// runApart runs the tests in another process with a mount namespace of its own, in which their disks are mounted.
-// They end with it, whatever happens; and no other program that is being tested on this machine, and makes a mount
-// namespace meanwhile, takes a copy of them along, in which a broken disk would stay as broken as it is.
-// ran is false where root may not have one: then tests with a disk are skipped.
-func runApart() (code int, ran bool) {
-	c := exec.Command(os.Args[0], os.Args[1:]...)
-	c.Env = append(os.Environ(), apart+"=1")
-	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
-	c.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
-	if err := c.Start(); err != nil {
-		fmt.Fprintln(os.Stderr, "no mount namespace for the tests with disks:", err)
-		return 0, false
-	}
-	_ = c.Wait() // its status says it all
-	return c.ProcessState.ExitCode(), true
 }
 
 func run(m *testing.M) int {
