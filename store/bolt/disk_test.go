@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"tandem/test/apart"
 )
 
 // A disk is a file system of a test's own, which the test may fill, cut off and break. It is
@@ -29,7 +31,7 @@ func newExt4(t *testing.T) *disk {
 	}
 	command(t, "mkfs.ext4", "-q", "-F", image) // of the package e2fsprogs
 	dir := t.TempDir()
-	return mount(t, dir, "mount", "-o", "loop", image, dir)
+	return mount(t, dir, "mount", apart.LoopDevice(t, image), dir)
 }
 
 // newTmpfs returns a disk of so many bytes.
@@ -42,7 +44,7 @@ func newTmpfs(t *testing.T, size string) *disk {
 
 func needRoot(t *testing.T) {
 	t.Helper()
-	if os.Geteuid() != 0 {
+	if !apart.Is() {
 		t.Skip("needs root to mount a file system")
 	}
 }

@@ -12,7 +12,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
+	"testing"
 )
 
 const inside = "TANDEM_TEST_APART"
@@ -37,3 +39,20 @@ func Main() {
 
 // Is reports whether this process has a mount namespace of its own. Tests that mount are skipped where it has none.
 func Is() bool { return os.Getenv(inside) != "" }
+
+// LoopDevice makes a block device of an image, until the end of the test. However often it is mounted anew, it is the same
+// device, as a disk is; `mount -o loop` would take another one each time, if other tests do so too.
+func LoopDevice(t testing.TB, image string) (device string) {
+	t.Helper()
+	out, err := exec.Command("losetup", "--find", "--show", image).Output()
+	if err != nil {
+		t.Fatalf("losetup %s: %v", image, err)
+	}
+	device = strings.TrimSpace(string(out))
+	t.Cleanup(func() { // after the disk's own cleanup, which unmounts
+		if out, err := exec.Command("losetup", "--detach", device).CombinedOutput(); err != nil {
+			t.Errorf("losetup --detach %s: %v\n%s", device, err, out)
+		}
+	})
+	return device
+}

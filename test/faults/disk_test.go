@@ -34,7 +34,7 @@ func newExt4(t testing.TB) *disk {
 	}
 	command(t, "mkfs.ext4", "-q", "-F", image) // of the package e2fsprogs
 	dir := t.TempDir()
-	return newDisk(t, dir, "mount", "-o", "loop", image, dir)
+	return newDisk(t, dir, "mount", apart.LoopDevice(t, image), dir)
 }
 
 // newTmpfs returns a disk of so many bytes.

@@ -129,9 +129,17 @@ func (n *node) running() bool {
 // patience bounds every wait for a process that is to do something; a loaded machine is slow.
 const patience = 30 * time.Second
 
-// waitReady waits until the node answers Status-Server, and so says itself that it can decide.
+// waitReady waits until the node answers Status-Server, and so says itself that it can decide. One that could not open its
+// state, because the members were being killed just then, has ended, and is started again, as by a service manager.
 func (n *node) waitReady() error {
-	return n.wait("it to be ready", func() bool { return n.ready(200 * time.Millisecond) })
+	return n.wait("it to be ready", func() bool {
+		if !n.running() {
+			if err := n.start(); err != nil {
+				return false
+			}
+		}
+		return n.ready(200 * time.Millisecond)
+	})
 }
 
 func (n *node) ready(patience time.Duration) bool {
