@@ -50,7 +50,8 @@ func (c *conversation) run(ctx context.Context) error {
 	defer cancel()
 	name, mode, err := c.door.Core.Asks(asking, c.attempt())
 	switch {
-	case errors.Is(err, verify.ErrNoPolicyHolds): // for this user: not our being out of reach
+	// For this user, or because a crowd makes it take long: not our being out of reach.
+	case errors.Is(err, verify.ErrNoPolicyHolds), errors.Is(err, context.DeadlineExceeded):
 		c.door.Log.Warn("a login was turned away", "user", c.hello.user, "service", c.hello.service, "err", err)
 		return c.end(pamAuthErr)
 	case err != nil:
