@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs the Debian packages that the tests drive Tandem with. Nothing is started by installing
-# them: the tests start what they need themselves, in folders of their own.  deps.sh [bench]
+# them: the tests start what they need themselves, in folders of their own.  deps.sh [bench | packages]
 set -euo pipefail
 
 # program → package
@@ -11,6 +11,7 @@ declare -A need=(
   [scan-build-14]=clang-tools-14 [clang-14]=clang-14 [nm]=binutils [unshare]=util-linux [etcd]=etcd-server [mount]=mount
   [yubiserver]=yubiserver [freeradius]=freeradius [samba]=samba [samba-tool]=samba-common-bin
   [mandoc]=mandoc [man]=man-db [zsh]=zsh [fish]=fish [logrotate]=logrotate [promtool]=prometheus [curl]=curl
+  [strace]=strace [systemd-analyze]=systemd [apparmor_parser]=apparmor [checkmodule]=checkpolicy [semodule_package]=semodule-utils
   [ip]=iproute2 [ocserv]=ocserv [openconnect]=openconnect [openvpn]=openvpn [charon-systemd]=charon-systemd [swanctl]=strongswan-swanctl
 )
 # file → package
@@ -25,6 +26,10 @@ if [ "${1:-}" = bench ]; then
   lib=/lib/$(uname -m)-linux-gnu/security
   files[$lib/pam_google_authenticator.so]=libpam-google-authenticator
   files[$lib/pam_oath.so]=libpam-oath
+fi
+if [ "${1:-}" = packages ]; then
+  need+=([rpmbuild]=rpm [lintian]=lintian [debootstrap]=debootstrap [aarch64-linux-gnu-gcc]=gcc-aarch64-linux-gnu)
+  files[/usr/aarch64-linux-gnu/include/stdio.h]=libc6-dev-arm64-cross
 fi
 PATH=$PATH:/usr/sbin:/sbin
 missing=()

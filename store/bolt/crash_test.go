@@ -100,13 +100,16 @@ func TestRow44_WhatOpenReadsIsOnDisk(t *testing.T) {
 	if err := errors.Join(claim(t.Context(), s, "a"), s.Close()); err != nil {
 		t.Fatal(err)
 	}
-	content, err := os.ReadFile(o.path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	from := o.path
 	o.path = filepath.Join(disk.dir, "state.db")
-	if err := os.WriteFile(o.path, content, 0o600); err != nil { // not synced
-		t.Fatal(err)
+	for _, suffix := range []string{"", ".witness"} { // without its witness it would be written to, and synced, at once
+		content, err := os.ReadFile(from + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(o.path+suffix, content, 0o600); err != nil { // not synced
+			t.Fatal(err)
+		}
 	}
 	if err := o.mustOpen(t).Close(); err != nil {
 		t.Fatal(err)

@@ -175,17 +175,22 @@ func TestSSHClientGoneAtThePrompt(t *testing.T) {
 	h := newSSHHost(t, "", "", withModule+"LoginGraceTime 3\n")
 	steady(t, 20*time.Second)
 	askpass := filepath.Join(h.Dir(), "never")
-	if err := os.WriteFile(askpass, []byte("#!/bin/sh\nexec sleep 60\n"), 0o755); err != nil {
+	asked := filepath.Join(h.Dir(), "asked")
+	if err := os.WriteFile(askpass, []byte("#!/bin/sh\n: >"+asked+"\nexec sleep 60\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
+		_ = os.Remove(asked)
 		c := exec.Command("ssh", "-F", "none", "-p", h.port, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "alice@127.0.0.1", "true")
 		c.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + h.Dir(), "SSH_ASKPASS=" + askpass, "SSH_ASKPASS_REQUIRE=force", "DISPLAY=:0"}
 		c.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 		if err := c.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(300 * time.Millisecond) // it stands at the prompt
+		h.d.waitFor("the prompt", func() bool {
+			_, err := os.Stat(asked)
+			return err == nil
+		})
 		_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
 		_ = c.Wait()
 	}
