@@ -85,7 +85,9 @@ sbom: build ## what is inside the programs: CycloneDX, and the licences, into bu
 container-root: ## what the container image consists of, into ROOT (packaging/container/Containerfile)
 	@$(PACKAGING) packaging/container/root.sh $(ROOT)
 
-test-packages: deps man completion ## build the packages and install them in a fresh Debian (as root, with a network)
+test-packages: man completion ## build the packages and install them in a fresh Debian (as root, with a network)
+	@test/deps.sh
+	@test/deps.sh packages
 	go test -count=1 -timeout 20m ./test/packages -install
 
 clean: ## remove what was built
