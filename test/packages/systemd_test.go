@@ -121,6 +121,7 @@ func TestSandboxAllowsWhatTheDaemonCalls(t *testing.T) {
 	if err := d.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = syscall.Kill(-d.Process.Pid, syscall.SIGKILL) }) // what strace started, too
 	waitFor(t, "tandemd's socket", func() bool { _, err := os.Stat(filepath.Join(dir, "admin.sock")); return err == nil })
 	for _, args := range [][]string{{"try", "alice"}, {"try", "alice", "--radius"}} {
 		c := exec.Command(filepath.Join(bin, "usr/bin/tandem"), append([]string{"-c", config}, args...)...)
