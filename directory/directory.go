@@ -68,6 +68,8 @@ type Device struct {
 	Type string
 	// Name is what the user calls it; may be empty.
 	Name string
+	// Source says where it is written down, in words for administrators; empty in the users file.
+	Source string
 	// Epoch is when it was registered, in Unix seconds.
 	Epoch int64
 	// Secret is the raw key (not base32) of a TOTP or HOTP device, and the AES-128 key (16 octets) of a
@@ -91,6 +93,8 @@ type Device struct {
 
 // Problem is a device entry that was skipped, and why, for the log: never with its secret.
 type Problem struct {
+	// ID and Type are the entry's as far as they could be read, so that it can be removed; see [Device.ID].
+	ID, Type string
 	// Device names the entry: its name, or its place in the list.
 	Device string
 	// Why says what is wrong and what would mend it.
