@@ -4,15 +4,20 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
+	"golang.org/x/sys/unix"
+
+	"tandem/directory/ldap/exchange"
 )
 
 // conn is one connection to a server. It carries one operation at a time.
 type conn struct {
-	ldap    *goldap.Conn
+	ldap    *exchange.Conn
 	wire    *wire
 	timeout time.Duration // of an operation
 	reused  bool          // an operation went well on it before
@@ -27,28 +32,26 @@ func (c *conn) bind(ctx context.Context, dn, password string) error {
 
 // search returns the entries found, also those that came before an error. Referrals among them are left out.
 func (c *conn) search(ctx context.Context, r *goldap.SearchRequest) (entries []*goldap.Entry, err error) {
-	r.EnforceSizeLimit = true
-	err = c.do(ctx, func() error {
-		result, err := c.ldap.Search(r)
-		if result != nil {
-			entries = result.Entries
-		}
+	err = c.do(ctx, func() (err error) {
+		entries, err = c.ldap.Search(r)
 		return err
 	})
 	return entries, err
 }
 
-// do runs one operation, and ends it when ctx or the operation's time ends: goldap knows no contexts.
+// do runs one operation, and ends it when ctx or the operation's time ends.
 func (c *conn) do(ctx context.Context, operation func() error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, &slowError{c.timeout})
-	defer cancel()
 	c.wire.allow(maxAnswer)
+	deadline, ours := time.Now().Add(c.timeout), true
+	if callers, bounded := ctx.Deadline(); bounded && callers.Before(deadline) {
+		deadline, ours = callers, false
+	}
+	_ = c.wire.SetDeadline(deadline) // of a closed connection; that is about to be noticed
 
 	aborted := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(aborted)
-		_ = c.wire.Close() // first: goldap's Close would wait for a write that blocks
-		_ = c.ldap.Close()
+		_ = c.wire.Close()
 	})
 	err := operation()
 	if !stop() {
@@ -61,6 +64,9 @@ func (c *conn) do(ctx context.Context, operation func() error) error {
 	answer := answered(err)
 	if answer == nil {
 		c.spoilt = true
+		if ours && errors.Is(err, os.ErrDeadlineExceeded) {
+			return &brokenError{&slowError{c.timeout}}
+		}
 		return broken(ctx, err)
 	}
 	if !leavesUsable(answer) {
@@ -75,23 +81,37 @@ func leavesUsable(err error) bool {
 	return refusesLogin(err) || goldap.IsErrorWithCode(err, goldap.LDAPResultSizeLimitExceeded)
 }
 
-// usable reports whether another operation may be tried on c.
-func (c *conn) usable() bool {
-	return !c.spoilt && !c.ldap.IsClosing() && c.ldap.GetLastError() == nil
+// usable reports whether another operation may be tried on c, as far as c knows.
+func (c *conn) usable() bool { return !c.spoilt && c.ldap.Quiet() }
+
+// alive asks the system whether the server has closed c, or said something, while c waited.
+func (c *conn) alive() bool {
+	socket, ok := c.wire.Conn.(syscall.Conn)
+	if !ok {
+		return true
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return false
+	}
+	silent := false
+	err = raw.Control(func(fd uintptr) { // not Read, which minds the deadline of the operation before
+		_, _, err := unix.Recvfrom(int(fd), make([]byte, 1), unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		silent = errors.Is(err, unix.EAGAIN)
+	})
+	return err == nil && silent
 }
 
-// close ends the connection, and with it goldap's goroutines.
+// close ends the connection.
 func (c *conn) close() {
-	// Unbind sends the goodbye of RFC 4511 §4.3; a write that blocks must not hold us.
+	// Unbind is the goodbye of RFC 4511 §4.3; a write that blocks must not hold us.
 	_ = c.wire.SetDeadline(time.Now().Add(time.Second))
 	_ = c.ldap.Unbind()
-	_ = c.ldap.Close()
+	_ = c.wire.Close()
 }
 
-// maxAnswer bounds, in octets, what a server may send for one operation. The library would go on for 2 GiB.
-const maxAnswer = 8 << 20
-
-var errTooLong = errors.New("the answer is longer than 8 MiB")
+// maxAnswer bounds, in octets, what a server may send for one operation, in however many messages.
+const maxAnswer = exchange.MaxMessage
 
 // wire is the network connection below TLS and LDAP; it ends when more is read than allowed.
 type wire struct {
@@ -106,7 +126,7 @@ func (w *wire) allow(n int64) { w.left.Store(n) }
 func (w *wire) Read(b []byte) (int, error) {
 	n, err := w.Conn.Read(b)
 	if w.left.Add(-int64(n)) < 0 {
-		return 0, errTooLong
+		return 0, exchange.ErrTooLong
 	}
 	return n, err
 }

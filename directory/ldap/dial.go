@@ -9,6 +9,8 @@ import (
 
 	ber "github.com/go-asn1-ber/asn1-ber"
 	goldap "github.com/go-ldap/ldap/v3"
+
+	"tandem/directory/ldap/exchange"
 )
 
 // dialer opens connections to one server.
@@ -34,9 +36,7 @@ func (d *dialer) dial(ctx context.Context) (*conn, error) {
 		_ = raw.Close()
 		return nil, err
 	}
-	c := &conn{ldap: goldap.NewConn(secured, d.endpoint.security != clear), wire: wire, timeout: d.operation}
-	c.ldap.Start()
-	return c, nil
+	return &conn{ldap: exchange.New(secured), wire: wire, timeout: d.operation}, nil
 }
 
 // secure puts TLS over wire where the endpoint wants it. There is no way from here to a clear connection.

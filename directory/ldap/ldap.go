@@ -29,7 +29,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -227,11 +226,20 @@ func join(before, err error) error {
 // fill puts values, escaped (RFC 4515 §3), for the placeholders of a filter: "%u", value, "%d", value … All go in at
 // once, so that a name with "%d" in it stays what it is.
 func fill(filter string, pairs ...string) string {
-	escaped := slices.Clone(pairs)
-	for i := 1; i < len(escaped); i += 2 {
-		escaped[i] = goldap.EscapeFilter(escaped[i])
+	var filled strings.Builder
+next:
+	for filter != "" {
+		for i := 0; i+1 < len(pairs); i += 2 {
+			if rest, ok := strings.CutPrefix(filter, pairs[i]); ok {
+				filled.WriteString(goldap.EscapeFilter(pairs[i+1]))
+				filter = rest
+				continue next
+			}
+		}
+		filled.WriteByte(filter[0])
+		filter = filter[1:]
 	}
-	return strings.NewReplacer(escaped...).Replace(filter)
+	return filled.String()
 }
 
 var errClosed = errors.New("ldap: the directory is closed")

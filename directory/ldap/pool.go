@@ -50,11 +50,15 @@ func (p *pool) acquire(ctx context.Context) (waited bool, err error) {
 
 func (p *pool) release() { <-p.slots }
 
+// lookAfter is how long a connection may wait before it is looked at whether the server has closed it meanwhile:
+// less is not worth a system call, since an operation that meets a closed connection is repeated on a fresh one.
+const lookAfter = time.Second
+
 // take returns an idle connection, or nil.
 func (p *pool) take() *conn {
 	for {
 		c := p.pop()
-		if c == nil || p.fresh(c) && c.usable() {
+		if c == nil || p.fresh(c) && c.usable() && (p.now().Sub(c.idle) < lookAfter || c.alive()) {
 			return c
 		}
 		c.close()

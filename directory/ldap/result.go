@@ -25,6 +25,9 @@ func refusesLogin(err error) bool {
 
 // isServersFault reports whether another server may know better.
 func isServersFault(err error) bool {
+	if err == nil { // as it is at nearly every login, and looking into an error is not free
+		return false
+	}
 	var b *brokenError
 	var w *waitError
 	var a *answerError
