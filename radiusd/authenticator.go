@@ -1,10 +1,6 @@
 package radiusd
 
-import (
-	"layeh.com/radius"
-
-	"tandem/radiusd/msgauth"
-)
+import "layeh.com/radius"
 
 // authenticate checks that p comes from c, as far as its Message-Authenticator can tell, and
 // returns why p must be dropped, or "".
@@ -15,7 +11,7 @@ import (
 // that is where the attack of CVE-2024-3596 puts its collision.
 func authenticate(p packet, c *Client) dropReason {
 	if p.messageAuth > 0 {
-		if !msgauth.Valid(p.raw, p.messageAuth, p.authenticator(), []byte(c.Secret.Reveal())) {
+		if !c.key.Valid(p.raw, p.messageAuth, p.authenticator()) {
 			return dropForged
 		}
 		return ""

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"tandem/radiusd/msgauth"
 )
 
 // clientTable finds the client that a source address belongs to.
@@ -24,6 +26,7 @@ func newClientTable(clients []Client) (*clientTable, error) {
 		if err := c.check(); err != nil {
 			errs = append(errs, err)
 		}
+		c.key = msgauth.NewKey([]byte(c.Secret.Reveal()))
 		if names[c.Name] {
 			errs = append(errs, fmt.Errorf("radius client %q: the name is used twice", c.Name))
 		}

@@ -11,6 +11,7 @@ import (
 
 	"tandem/directory"
 	"tandem/internal/secret"
+	"tandem/radiusd/msgauth"
 	"tandem/verify"
 )
 
@@ -93,6 +94,8 @@ type Client struct {
 	Networks []netip.Prefix
 	// Secret is the shared secret.
 	Secret secret.String
+	// key is Secret, prepared by newClientTable.
+	key *msgauth.Key
 	// RequireMessageAuthenticator drops requests without a Message-Authenticator. Without it, who
 	// can change packets on their way can turn a reject into an accept (CVE-2024-3596).
 	RequireMessageAuthenticator bool

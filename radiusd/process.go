@@ -93,14 +93,14 @@ func (s *Server) conclude(r *request, p *radius.Packet, v verify.Verdict) {
 		return
 	}
 	code := replyCode(v.Outcome)
-	raw, err := s.attributes.encodeReply(p, v, r.client.Charset)
+	raw, err := s.attributes.encodeReply(p, v, r.client)
 	if err != nil && v.Outcome == verify.Accept {
 		// An attribute may be what keeps the user in their network: without it, nobody is let in.
 		s.log.Error("the reply of an accepted login cannot be made, so the login is rejected: correct [[policies.reply]]",
 			slog.String("attempt", v.AttemptID), slog.String("client", r.client.Name), slog.Any("err", err))
 		v = verify.Verdict{Outcome: verify.Reject, AttemptID: v.AttemptID, Hold: true}
 		code = replyCode(v.Outcome)
-		raw, err = s.attributes.encodeReply(p, v, r.client.Charset)
+		raw, err = s.attributes.encodeReply(p, v, r.client)
 	}
 	if err != nil {
 		reason := dropReplyInvalid

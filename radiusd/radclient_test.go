@@ -16,7 +16,7 @@ func radclient(t *testing.T, to netip.AddrPort, command, attributes string) (out
 	if err != nil {
 		t.Fatal("radclient is missing: install the Debian package freeradius-utils")
 	}
-	cmd := exec.CommandContext(t.Context(), program, "-x", "-r", "1", "-t", "0.5", to.String(), command, testSecret)
+	cmd := exec.CommandContext(t.Context(), program, "-x", "-r", "5", "-t", "0.5", to.String(), command, testSecret)
 	// It exits with 1 after a reject or a challenge, too; what counts is what it printed.
 	cmd.Stdin = strings.NewReader(attributes)
 	out, _ := cmd.CombinedOutput()

@@ -5,7 +5,6 @@ import (
 	"layeh.com/radius/rfc2865"
 	"layeh.com/radius/rfc2869"
 
-	"tandem/radiusd/msgauth"
 	"tandem/verify"
 )
 
@@ -33,12 +32,12 @@ func replyCode(o verify.Outcome) radius.Code {
 
 // encodeReply makes the reply to request that says v: Message-Authenticator first, what v has to
 // say, the attributes that an Accept carries, and the request's Proxy-States unchanged and in order (RFC 2865 §5.33).
-func (d *dictionary) encodeReply(request *radius.Packet, v verify.Verdict, charset Charset) ([]byte, error) {
+func (d *dictionary) encodeReply(request *radius.Packet, v verify.Verdict, c *Client) ([]byte, error) {
 	answer := request.Response(replyCode(v.Outcome))
 	if v.Outcome == verify.Challenge {
 		answer.Add(rfc2865.State_Type, v.State)
 	}
-	for _, piece := range charset.split(charset.encode(v.Message), maxValue) {
+	for _, piece := range c.Charset.split(c.Charset.encode(v.Message), maxValue) {
 		answer.Add(rfc2865.ReplyMessage_Type, piece)
 	}
 	if v.Outcome == verify.Challenge {
@@ -55,7 +54,7 @@ func (d *dictionary) encodeReply(request *radius.Packet, v verify.Verdict, chars
 			answer.Add(a.Type, a.Attribute)
 		}
 	}
-	return msgauth.Encode(answer)
+	return c.key.Encode(answer)
 }
 
 // prompt tells the NAS whether to show what the user types (RFC 2869 §5.10).

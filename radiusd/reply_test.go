@@ -12,6 +12,7 @@ import (
 	"layeh.com/radius"
 	"layeh.com/radius/rfc2865"
 
+	"tandem/radiusd/msgauth"
 	"tandem/verify"
 )
 
@@ -54,7 +55,7 @@ func TestReplyBytes(t *testing.T) {
 			for _, value := range test.proxyState {
 				request.Add(rfc2865.ProxyState_Type, radius.Attribute(value))
 			}
-			raw, err := new(dictionary).encodeReply(request, test.verdict, test.charset)
+			raw, err := new(dictionary).encodeReply(request, test.verdict, &Client{Charset: test.charset, key: msgauth.NewKey([]byte(testSecret))})
 			if err != nil {
 				t.Fatal(err)
 			}

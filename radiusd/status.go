@@ -77,7 +77,7 @@ func (s *Server) answerStatus(r *request) {
 	if err != nil { // inspect is stricter, so this is a fault of ours
 		panic(err)
 	}
-	raw, err := s.attributes.encodeReply(p, verify.Verdict{Outcome: verify.Accept}, r.client.Charset)
+	raw, err := s.attributes.encodeReply(p, verify.Verdict{Outcome: verify.Accept}, r.client)
 	if err != nil {
 		s.drop(dropReplyTooLarge, r.client, r.path.peer)
 		return

@@ -143,6 +143,10 @@ func serve(ctx context.Context, path string, p process) (err error) {
 		watch(ctx, within, d.alive, d.notify)
 		return nil
 	})
+	serving.Go(func() error {
+		letGarbageGather(ctx)
+		return nil
+	})
 	if host != nil {
 		serving.Go(func() error { return host.Serve(ctx) })
 	}

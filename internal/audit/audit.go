@@ -37,6 +37,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -48,6 +49,9 @@ const Stdout = "-"
 
 // MaxRecord bounds a line, in bytes.
 const MaxRecord = 64 << 10
+
+// mostKept is how much memory is kept for putting lines together, in bytes.
+const mostKept = 64 << 10
 
 // ErrClosed is the error of using a log after its Close.
 var ErrClosed = errors.New("audit log closed")
@@ -67,8 +71,14 @@ type Log struct {
 	sync bool
 	log  *slog.Logger
 
-	mu   sync.Mutex
+	// gathering guards the lines that wait to be written; it is held for moments only.
+	gathering sync.Mutex
+	lines     []waitingLine
+
+	mu   sync.Mutex // guards what follows; held while writing
 	file *os.File
+	// text is the memory that lines are put together in.
+	text []byte
 	// torn: the file ends in the middle of a line.
 	torn bool
 	// failure is the error of the last Append, failedAt its time.
@@ -146,42 +156,89 @@ func inspect(f *os.File) (torn bool, err error) {
 
 // Append writes record, encoded as JSON, as one line. An error means that the line is not there,
 // or not whole.
+//
+// Lines that come together are written together: the first to come writes, when the others that are about to come
+// have come, and each learns what became of its own line.
 func (l *Log) Append(record any) error {
 	line, err := encode(record)
 	if err != nil {
 		return err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
-		return ErrClosed
+	done := make(chan error, 1)
+	l.gathering.Lock()
+	first := len(l.lines) == 0
+	l.lines = append(l.lines, waitingLine{line, done})
+	l.gathering.Unlock()
+	if first {
+		runtime.Gosched()
+		l.writeLines()
 	}
-	if l.failure = l.write(line); l.failure != nil {
-		l.failedAt = time.Now()
-	}
-	return l.failure
+	return <-done
 }
 
-func (l *Log) write(line []byte) error {
+// waitingLine is a line on its way into the file, and where to say what became of it.
+type waitingLine struct {
+	text []byte
+	done chan<- error
+}
+
+// writeLines writes all lines that wait, and answers for each.
+func (l *Log) writeLines() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.gathering.Lock()
+	lines := l.lines
+	l.lines = nil // from here on, the next to come is the first of others
+	l.gathering.Unlock()
+
+	if l.closed {
+		for _, w := range lines {
+			w.done <- ErrClosed
+		}
+		return
+	}
+	written, err := l.write(lines)
+	if l.failure = err; err != nil {
+		l.failedAt = time.Now()
+	}
+	for i, w := range lines {
+		if i < written {
+			w.done <- nil
+		} else {
+			w.done <- err
+		}
+	}
+}
+
+// write returns how many of lines are in the file, and on the disk if they must be; if not all are, err says why.
+func (l *Log) write(lines []waitingLine) (written int, err error) {
 	if err := l.follow(); err != nil {
-		return err
+		return 0, err
 	}
+	text := l.text[:0]
+	before := 0 // newlines that end none of lines
 	if l.torn {
-		line = append([]byte{'\n'}, line...)
+		text, before = append(text, '\n'), 1
 	}
-	n, err := l.file.Write(line)
+	for _, w := range lines {
+		text = append(text, w.text...)
+	}
+	if cap(text) <= mostKept {
+		l.text = text
+	}
+	n, err := l.file.Write(text)
 	if n > 0 {
-		l.torn = line[n-1] != '\n'
+		l.torn = text[n-1] != '\n'
 	}
 	if err != nil {
-		return fmt.Errorf("write audit file: %w", err)
+		return max(bytes.Count(text[:n], []byte{'\n'})-before, 0), fmt.Errorf("write audit file: %w", err)
 	}
 	if l.sync {
 		if err := unix.Fdatasync(int(l.file.Fd())); err != nil {
-			return fmt.Errorf("sync audit file %s: %w", l.path, err)
+			return 0, fmt.Errorf("sync audit file %s: %w", l.path, err)
 		}
 	}
-	return nil
+	return len(lines), nil
 }
 
 // follow opens the path again if it no longer leads to the open file. That costs a system call a

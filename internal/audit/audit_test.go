@@ -269,7 +269,9 @@ func TestRotatedFileOpenToOthersIsRefused(t *testing.T) {
 	}
 }
 
-func TestDiskFull(t *testing.T) {
+// smallDisk is a folder on a disk of 64 KiB.
+func smallDisk(t *testing.T) string {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root to mount a file system")
 	}
@@ -282,6 +284,11 @@ func TestDiskFull(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return dir
+}
+
+func TestDiskFull(t *testing.T) {
+	dir := smallDisk(t)
 	path, ballast := filepath.Join(dir, "audit.log"), filepath.Join(dir, "ballast")
 	l := mustOpen(t, path, Options{})
 	if err := os.WriteFile(ballast, make([]byte, 32<<10), 0o600); err != nil {
@@ -312,6 +319,49 @@ func TestDiskFull(t *testing.T) {
 	}
 	if whole != written+1 || torn != 1 || got[len(got)-1] != `{"user":"after","n":-1}` {
 		t.Errorf("%d whole and %d torn lines, want %d acknowledged and 1 torn; the last is %.60s", whole, torn, written+1, got[len(got)-1])
+	}
+}
+
+// Lines that are written together fail apart: on a disk that fills up, those who are told yes are in the file, and
+// those who are told no are not.
+func TestFullDiskUnderManyAtOnce(t *testing.T) {
+	dir := smallDisk(t)
+	path := filepath.Join(dir, "audit.log")
+	l := mustOpen(t, path, Options{})
+	const at, each = 32, 8
+	said := make([]error, at*each)
+	var all sync.WaitGroup
+	for g := range at {
+		all.Go(func() {
+			for i := range each {
+				n := g*each + i
+				said[n] = l.Append(entry{strings.Repeat("x", 700), n})
+			}
+		})
+	}
+	all.Wait()
+	there := map[int]bool{}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(whole)) {
+		var e struct{ N int }
+		if json.Unmarshal([]byte(line), &e) == nil {
+			there[e.N] = true
+		}
+	}
+	kept := 0
+	for n, err := range said {
+		if (err == nil) != there[n] {
+			t.Errorf("line %d: told %v, and in the file: %v", n, err, there[n])
+		}
+		if err == nil {
+			kept++
+		}
+	}
+	if kept == 0 || kept == len(said) {
+		t.Fatalf("%d of %d lines fit: the disk is of the wrong size for this test", kept, len(said))
 	}
 }
 

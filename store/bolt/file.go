@@ -170,15 +170,15 @@ func (s *stateFile) unmoved() error {
 func (s *stateFile) whole() error {
 	// The size is loaded first: another goroutine may see the file grow before this one does.
 	size := s.size.Load()
-	info, err := s.file.Stat()
-	if err != nil {
-		return fmt.Errorf("state file: %w", err)
+	var now unix.Stat_t // os.File.Stat would allocate, at every read
+	if err := unix.Fstat(int(s.file.Fd()), &now); err != nil {
+		return fmt.Errorf("state file %s: ask for its size: %w", s.path, err)
 	}
-	if info.Size() < size {
+	if now.Size < size {
 		return fmt.Errorf("state file %s: %w: cut off from %d to %d bytes while in use; stop tandemd, then %s",
-			s.path, store.ErrCorrupt, size, info.Size(), remedy)
+			s.path, store.ErrCorrupt, size, now.Size, remedy)
 	}
-	s.size.CompareAndSwap(size, info.Size())
+	s.size.CompareAndSwap(size, now.Size)
 	return nil
 }
 

@@ -131,9 +131,13 @@ func (f *Factor) resync(d directory.Device, code string, marks verify.Marks, key
 
 // find looks for code among n counters from first on.
 func (f *Factor) find(d directory.Device, code string, first, n uint64) (counter uint64, ok bool, err error) {
+	codes, err := f.config.Codes(d)
+	if err != nil {
+		return 0, false, err
+	}
 	for counter = first; counter < first+n; counter++ {
-		if ok, err := f.config.Matches(d, counter, code); ok || err != nil {
-			return counter, ok, err
+		if codes.Match(counter, code) {
+			return counter, true, nil
 		}
 	}
 	return 0, false, nil

@@ -3,12 +3,14 @@
 package oath
 
 import (
+	"crypto/hmac"
+	"crypto/sha1" // RFC 4226 §5.2 says SHA-1; HMAC-SHA-1 is not known to be broken
+	"crypto/sha256"
+	"crypto/sha512"
 	"crypto/subtle"
-	"encoding/base32"
+	"encoding/binary"
 	"fmt"
-
-	"github.com/pquerna/otp"
-	"github.com/pquerna/otp/hotp"
+	"hash"
 
 	"tandem/directory"
 	"tandem/verify"
@@ -33,27 +35,63 @@ func (s Settings) For(d directory.Device) Settings {
 	return s
 }
 
-var algorithms = map[string]otp.Algorithm{
-	"SHA1": otp.AlgorithmSHA1, "SHA256": otp.AlgorithmSHA256, "SHA512": otp.AlgorithmSHA512,
+// algorithms are those that devices may have, by the names that [directory.Device] spells them with.
+var algorithms = map[string]func() hash.Hash{"SHA1": sha1.New, "SHA256": sha256.New, "SHA512": sha512.New}
+
+// Codes computes the codes of one device. What the HMAC computes of the key alone is done once, so that looking through a
+// window of counters costs little. It is for one goroutine.
+type Codes struct {
+	mac    hash.Hash
+	digits int
+	sum    [sha512.Size]byte
 }
 
-var base32NoPadding = base32.StdEncoding.WithPadding(base32.NoPadding)
+// Codes prepares the codes of d. An error says that d has an algorithm or a number of digits that is not known.
+func (s Settings) Codes(d directory.Device) (*Codes, error) {
+	s = s.For(d)
+	algorithm, ok := algorithms[s.Algorithm]
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("unknown algorithm %q", s.Algorithm)
+	case s.Digits < 6 || s.Digits > 8:
+		return nil, fmt.Errorf("codes of %d digits: there are 6, 7 or 8", s.Digits)
+	}
+	return &Codes{mac: hmac.New(algorithm, []byte(d.Secret.Reveal())), digits: s.Digits}, nil
+}
+
+// At computes the code for counter (RFC 4226 §5.3).
+func (c *Codes) At(counter uint64) string {
+	c.mac.Reset()
+	c.mac.Write(binary.BigEndian.AppendUint64(c.sum[:0], counter))
+	sum := c.mac.Sum(c.sum[:0])
+	offset := sum[len(sum)-1] & 0xf
+	number := binary.BigEndian.Uint32(sum[offset:]) & 0x7fffffff
+	code := make([]byte, c.digits)
+	for i := range code {
+		code[len(code)-1-i] = '0' + byte(number%10)
+		number /= 10
+	}
+	return string(code)
+}
+
+// Match reports, in constant time, whether code is the code for counter.
+func (c *Codes) Match(counter uint64, code string) bool {
+	return subtle.ConstantTimeCompare([]byte(c.At(counter)), []byte(code)) == 1
+}
 
 // Code computes the code of d for counter.
 func (s Settings) Code(d directory.Device, counter uint64) (string, error) {
-	s = s.For(d)
-	algorithm, ok := algorithms[s.Algorithm]
-	if !ok {
-		return "", fmt.Errorf("unknown algorithm %q", s.Algorithm)
+	c, err := s.Codes(d)
+	if err != nil {
+		return "", err
 	}
-	key := base32NoPadding.EncodeToString([]byte(d.Secret.Reveal()))
-	return hotp.GenerateCodeCustom(key, counter, hotp.ValidateOpts{Digits: otp.Digits(s.Digits), Algorithm: algorithm})
+	return c.At(counter), nil
 }
 
 // Matches reports, in constant time, whether code is the code of d for counter.
 func (s Settings) Matches(d directory.Device, counter uint64, code string) (bool, error) {
-	want, err := s.Code(d, counter)
-	return err == nil && subtle.ConstantTimeCompare([]byte(want), []byte(code)) == 1, err
+	c, err := s.Codes(d)
+	return err == nil && c.Match(counter, code), err
 }
 
 // Shapes returns the shape of a code of each of u's devices of type kind.
