@@ -9,10 +9,13 @@ LDFLAGS := -s -w -X tandem/internal/version.Version=$(VERSION) -X tandem/interna
 LINT    := go tool -modfile=tools.mod golangci-lint
 FUZZTIME ?= 30s
 SOAK ?= 30m
+ROUNDS ?= 3
+DURATION ?= 2s
+BENCH ?= .
 ARCHES ?= amd64 arm64
 PACKAGES ?= build/packages
 
-.PHONY: help build build-pam bench-pam demo man completion test test-quick mutants soak fuzz lint fmt deps packages reproducible sbom container-root test-packages clean
+.PHONY: help build build-pam bench-pam bench bench-compare demo man completion test test-quick mutants soak fuzz lint fmt deps packages reproducible sbom container-root test-packages clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,6 +61,13 @@ fuzz: ## every fuzz target for FUZZTIME each
 bench-pam: ## a PAM login beside pam_permit, pam_google_authenticator and pam_oath
 	@test/deps.sh bench
 	go run ./test/pambench
+
+bench: ## beside FreeRADIUS, all cases or CASE=file,ldap …, with ROUNDS=3 and DURATION=2s (as root; some 20 minutes)
+	@test/deps.sh bench
+	go run ./test/bench -rounds $(ROUNDS) -duration $(DURATION) $(if $(CASE),-case $(CASE))
+
+bench-compare: ## the micro-benchmarks that fit BENCH, here and at revision BASE, compared by benchstat
+	@test/bench/compare.sh '$(BASE)' '$(BENCH)'
 
 lint: ## the linters, pinned in tools.mod
 	$(LINT) run ./...

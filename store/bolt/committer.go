@@ -3,6 +3,7 @@ package bolt
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 
@@ -48,8 +49,19 @@ func (d *DB) run() {
 	}
 }
 
-// gather appends to group what waits in the queue, without waiting for more.
+// gather appends to group what waits in the queue, and what comes while others have their turn: on a single core, those
+// who are about to ask could not before, and each would have a commit of its own.
 func gather(group []*request, queue <-chan *request) []*request {
+	for size := 0; size < len(group) && len(group) < maxGroup; {
+		size = len(group)
+		runtime.Gosched()
+		group = take(group, queue)
+	}
+	return group
+}
+
+// take appends to group what waits in the queue, without waiting for more.
+func take(group []*request, queue <-chan *request) []*request {
 	for len(group) < maxGroup {
 		select {
 		case r, open := <-queue:
