@@ -12,6 +12,7 @@ declare -A need=(
   [yubiserver]=yubiserver [freeradius]=freeradius [samba]=samba [samba-tool]=samba-common-bin
   [mandoc]=mandoc [man]=man-db [zsh]=zsh [fish]=fish [logrotate]=logrotate [promtool]=prometheus [curl]=curl
   [strace]=strace [systemd-analyze]=systemd [apparmor_parser]=apparmor [checkmodule]=checkpolicy [semodule_package]=semodule-utils
+  [zbarimg]=zbar-tools [rsvg-convert]=librsvg2-bin [pskctool]=pskctool [google-authenticator]=libpam-google-authenticator
   [ip]=iproute2 [ocserv]=ocserv [openconnect]=openconnect [openvpn]=openvpn [charon-systemd]=charon-systemd [swanctl]=strongswan-swanctl
 )
 # file → package
@@ -26,6 +27,8 @@ if [ "${1:-}" = bench ]; then
   lib=/lib/$(uname -m)-linux-gnu/security
   files[$lib/pam_google_authenticator.so]=libpam-google-authenticator
   files[$lib/pam_oath.so]=libpam-oath
+  files[/usr/lib/freeradius/rlm_ldap.so]=freeradius-ldap
+  need+=([taskset]=util-linux)
 fi
 if [ "${1:-}" = packages ]; then
   need+=([rpmbuild]=rpm [lintian]=lintian [debootstrap]=debootstrap [aarch64-linux-gnu-gcc]=gcc-aarch64-linux-gnu)

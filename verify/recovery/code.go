@@ -24,17 +24,22 @@ var misread = strings.NewReplacer("o", "0", "i", "1", "l", "1")
 const typeable = "0123456789abcdefghijklmnopqrstvwxyzABCDEFGHIJKLMNOPQRSTVWXYZ"
 
 // shapes are the two ways to type a code: with all its dashes, or with none. Spaces are not taken, as they are not
-// printed, and passwords hold them.
+// printed, and passwords hold them. Codes that another program made have a third.
 var shapes = []verify.Shape{
 	{Length: length + dashes, Alphabet: typeable + "-"},
 	{Length: length, Alphabet: typeable},
+	importedShape,
 }
 
 // onPaper writes a code as it is printed: "abcd-efgh-jkmn-pqrs".
 func onPaper(code []byte) string { return withDashes(encoding.EncodeToString(code)) }
 
-// parse reads what was typed. However one code is typed, parse makes the same octets of it.
+// parse reads what was typed. However one code is typed, parse makes the same octets of it: 10 of one that [Make] made,
+// and 8 of one that another program made.
 func parse(typed string) (code []byte, ok bool) {
+	if code, ok = parseImported(typed); ok {
+		return code, true
+	}
 	plain := strings.ReplaceAll(typed, "-", "")
 	if len(plain) != length || plain != typed && withDashes(plain) != typed {
 		return nil, false

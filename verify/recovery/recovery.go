@@ -71,9 +71,9 @@ func (f *Factor) Check(_ context.Context, _ *directory.User, typed string, marks
 	if err != nil {
 		return verify.Finding{}, err
 	}
-	place := s.find(code)
-	if place < 0 {
-		return verify.Finding{}, nil
+	place, err := s.find(code)
+	if err != nil || place < 0 {
+		return verify.Finding{}, err
 	}
 	finding := verify.Finding{Device: fmt.Sprintf("recovery code %d of %d", place+1, len(s.Codes))}
 	if used := s.Codes[place].Used; !used.IsZero() {

@@ -189,6 +189,22 @@ func TestRow35_EachWayOfTypingIsTheSameCode(t *testing.T) {
 	}
 }
 
+// TestRow35_ScratchCodesAreGoodOnce: those of another program as well.
+func TestRow35_ScratchCodesAreGoodOnce(t *testing.T) {
+	record, err := recovery.From([]secret.String{secret.New("55259776"), secret.New("47456833")}, now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	core := nodes(t, 1, newCrowd(1))
+	give(t, core[0], record)
+	if got := atOnce(t, core, repeat("55259776", 20)); got[verify.ReasonOK] != 1 {
+		t.Errorf("%v", got)
+	}
+	if record, err := recovery.From([]secret.String{secret.New("55259776"), secret.New("55259776")}, now()); err == nil {
+		t.Errorf("one code twice: %s", record)
+	}
+}
+
 // TestTwoCodesAtOnce: of two codes at the very same time on two nodes one is rejected, and is still good.
 func TestTwoCodesAtOnce(t *testing.T) {
 	codes, record := makeSet(t)

@@ -21,19 +21,23 @@ const version = 1
 type set struct {
 	Version int       `json:"version"`
 	Made    time.Time `json:"made"`
-	Codes   []kept    `json:"codes"`
+	// Salt is that of all codes that are Slow: one for all, so that a login pays for one slow hash.
+	Salt  []byte `json:"salt,omitempty"`
+	Codes []kept `json:"codes"`
 }
 
 // kept is what is kept of one code.
 //
-// A salted SHA-256 is enough for it. Slow hashes are there for what people choose, and for what is short: they
+// A salted SHA-256 is enough for one that [Make] made. Slow hashes are there for what people choose, and for what is short: they
 // make each guess at a word list dear. A code has no word list: its 80 bits are all random, and going through
 // half of them is out of reach of whoever steals a backup. The salt sees to it that the work is to be done
 // for each code anew. A slow hash would be paid for by honest users: in append mode each login that ends in as
 // many letters and digits as a code has is looked at.
 type kept struct {
-	Salt []byte `json:"salt"`
+	Salt []byte `json:"salt,omitempty"`
 	Hash []byte `json:"hash"`
+	// Slow: another program made the code, and it is short; see [From].
+	Slow bool `json:"slow,omitzero"`
 	// Used is when the code was accepted. Its hash stays, so that a code that comes once more is known for what
 	// it is, and not counted as a guess.
 	Used time.Time `json:"used,omitzero"`
@@ -102,14 +106,22 @@ func (s set) left() int {
 }
 
 // find returns the place of code in the set, -1 if it is not one of it. It takes as long for every code.
-func (s set) find(code []byte) int {
+func (s set) find(code []byte) (int, error) {
+	imported := len(code) == importedLength
+	var slow []byte
+	if imported && slices.ContainsFunc(s.Codes, func(k kept) bool { return k.Slow }) {
+		var err error
+		if slow, err = slowHash(s.Salt, code); err != nil {
+			return -1, err
+		}
+	}
 	found := -1
 	for i, k := range s.Codes {
-		if k.is(code) {
+		if k.Slow && imported && subtle.ConstantTimeCompare(slow, k.Hash) == 1 || !k.Slow && !imported && k.is(code) {
 			found = i
 		}
 	}
-	return found
+	return found, nil
 }
 
 // without is the record in which the code at that place is used.
