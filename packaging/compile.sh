@@ -17,15 +17,16 @@ if ! command -v "$TRIPLET-gcc" >/dev/null; then
   echo "NOTE: there is no $TRIPLET-gcc, so there will be no libpam-tandem for $arch (on Debian: apt-get install gcc-${TRIPLET//_/-} libc6-dev-$arch-cross)" >&2
   exit 0
 fi
-cc=$TRIPLET-gcc
-if [ "$arch" != "$(dpkg --print-architecture)" ]; then
-  root=$PWD/build/sysroot/$arch
-  packaging/sysroot.sh "$arch" "$root"
-  # Here, and not in CGO_CFLAGS, which Go writes into the program.
-  cc+=" -isystem $root/usr/include -L$root/usr/lib/$TRIPLET -Wl,-rpath-link,$root/lib/$TRIPLET:$root/usr/lib/$TRIPLET"
-fi
 module=$(mktemp -d)
 trap 'rm -rf "$module"' EXIT
+cc=$TRIPLET-gcc
+if [ "$arch" != "$(dpkg --print-architecture)" ]; then
+  packaging/sysroot.sh "$arch" "build/sysroot/$arch"
+  # By a name without spaces, as CC is split at them; and in CC, not in CGO_CFLAGS, which Go writes into the program.
+  root=$module/sysroot
+  ln -s "$PWD/build/sysroot/$arch" "$root"
+  cc+=" -isystem $root/usr/include -L$root/usr/lib/$TRIPLET -Wl,-rpath-link,$root/lib/$TRIPLET:$root/usr/lib/$TRIPLET"
+fi
 cp -r pamhelper/module/Makefile pamhelper/module/src "$module"
 make -s -C "$module" CC="$cc" CFLAGS="-O2 -g -ffile-prefix-map=$module=."
 "$TRIPLET-strip" --strip-unneeded -o "$out/pam_tandem.so" "$module/pam_tandem.so"

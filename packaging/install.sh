@@ -36,7 +36,7 @@ documents() { # PACKAGE FILE…
     as 644 "/usr/share/lintian/overrides/$1" "packaging/deb/$1/lintian-overrides"
   else
     as 644 "$doc/CHANGELOG.md" CHANGELOG.md
-    as 644 "/usr/share/licenses/$1/LICENSE" LICENSE
+    put 644 "/usr/share/licenses/$1" LICENSE packaging/deb/copyright
   fi
   # Of the programs in this package alone.
   go run ./packaging/sbom -version "$PACKAGE_VERSION" -date "$DATE" -bom "$root$doc/sbom.cdx.json" -notices "$root$doc/THIRD-PARTY" \
@@ -65,6 +65,9 @@ tandem)
   put 644 /usr/share/doc/tandem/vpn docs/vpn/*.md
   examples=/usr/share/doc/tandem/examples
   put 644 $examples config.toml.example
+  put 644 $examples/first packaging/first/config.toml
+  put 644 $examples/grafana packaging/grafana/tandem.json
+  put 644 $examples/prometheus packaging/prometheus/{tandem.rules.yml,tandem.rules.test.yml}
   put 644 $examples/ldap packaging/ldap/{README.md,acl.conf,acl.ldif,active-directory.ldif,tandem.ldif,tandem.schema}
   put 644 $examples/sms-gateway packaging/examples/sms-gateway/{README.md,config.toml,sms-gateway.curl}
   put 755 $examples/sms-gateway packaging/examples/sms-gateway/send-sms

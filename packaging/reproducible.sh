@@ -8,7 +8,13 @@ trap 'rm -rf "$work"' EXIT
 
 packaging/build.sh "$work/first" "$@" >/dev/null
 mkdir -p "$work/another place"
-tar -c --exclude=.git --exclude=./bin --exclude=build/packages . | tar -x -C "$work/another place"
-(umask 077 && cd "$work/another place" && TZ=Asia/Kathmandu LC_ALL=C GOFLAGS= packaging/build.sh "$work/second" "$@" >/dev/null)
+tar -c --exclude=.git --exclude=./bin --exclude=build/{packages,man,completion} . | tar -x -C "$work/another place"
+(
+  umask 077
+  cd "$work/another place"
+  export TZ=Asia/Kathmandu LC_ALL=C GOFLAGS=
+  make -s man completion # these too
+  packaging/build.sh "$work/second" "$@" >/dev/null
+)
 diff -r "$work/first" "$work/second"
 (cd "$work/first" && sha256sum -- *)

@@ -12,6 +12,12 @@ export CGO_ENABLED=0
 go build -trimpath -buildvcs=false -ldflags "$GO_LDFLAGS -buildid=" -o "$root/usr/sbin/" ./cmd/tandemd
 go build -trimpath -buildvcs=false -ldflags "$GO_LDFLAGS -buildid=" -o "$root/usr/bin/" ./cmd/tandem
 install -m 644 /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
+# Whoever hands the image on hands these on too.
+doc=$root/usr/share/doc/tandem
+install -D -m 644 -t "$doc" LICENSE packaging/deb/copyright
+go run ./packaging/sbom -version "$PACKAGE_VERSION" -date "$DATE" -bom "$doc/sbom.cdx.json" -notices "$doc/THIRD-PARTY" \
+  "$root/usr/sbin/tandemd" "$root/usr/bin/tandem"
+gzip -9n "$doc/THIRD-PARTY"
 echo 'tandem:x:10001:10001::/var/lib/tandem:/sbin/nologin' >"$root/etc/passwd"
 echo 'tandem:x:10001:' >"$root/etc/group"
 install -d -m 750 -g 10001 "$root/etc/tandem"

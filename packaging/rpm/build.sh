@@ -3,6 +3,8 @@
 set -euo pipefail
 arch=$1 out=$2 tandem=$3 libpam=${4:-}
 : "${PACKAGE_VERSION:?}" "${SOURCE_DATE_EPOCH:?}"
+# Sources without git say 0, which to rpm means that files keep their own times.
+[ "$SOURCE_DATE_EPOCH" != 0 ] || export SOURCE_DATE_EPOCH=1
 
 install -d "$tandem/var/lib/tandem" "$tandem/var/log/tandem"
 top=$(mktemp -d)

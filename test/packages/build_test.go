@@ -35,6 +35,15 @@ func TestVersionsOfPackages(t *testing.T) {
 	}
 }
 
+// architectures that there are packages for, as dpkg, rpm and the linker call them.
+var architectures = []struct {
+	deb, rpm string
+	machine  elf.Machine
+}{
+	{"amd64", "x86_64", elf.EM_X86_64},
+	{"arm64", "aarch64", elf.EM_AARCH64},
+}
+
 // made are the packages of two versions: both of the older one in all forms, of the newer one what Debian upgrades to.
 type made struct{ older, newer string }
 
@@ -64,43 +73,61 @@ func TestPackages(t *testing.T) {
 	build(m.newer, "v1.1.0", "ARCHES=amd64")
 	t.Run("Lintian", m.lintian)
 	t.Run("Libraries", m.libraries)
+	t.Run("Documents", m.documents)
 	t.Run("RPM", m.rpm)
 	t.Run("Debian", m.debian)
 	t.Run("Reproducible", func(t *testing.T) {
-		run(t, "make", "-s", "-C", top, "reproducible", "ARCHES=amd64")
+		run(t, "make", "-s", "-C", top, "reproducible")
 	})
 }
 
 func (m made) lintian(t *testing.T) {
-	run(t, need(t, "lintian", "lintian"), "--allow-root", "--fail-on", "error,warning", "--tag-display-limit", "0",
-		file(t, m.older, "tandem_*_amd64.deb"), file(t, m.older, "libpam-tandem_*_amd64.deb"))
+	args := []string{"--allow-root", "--fail-on", "error,warning", "--tag-display-limit", "0"}
+	for _, arch := range architectures {
+		args = append(args, file(t, m.older, "tandem_*_"+arch.deb+".deb"), file(t, m.older, "libpam-tandem_*_"+arch.deb+".deb"))
+	}
+	run(t, need(t, "lintian", "lintian"), args...)
 }
 
-// libraries: the module and its helper run with the C library of Debian 12, RHEL 9 and all that are newer.
+// libraries: daemon and command are for their machine and need no library; the module and its helper run with the C library of Debian 12, RHEL 9 and all that are newer.
 func (m made) libraries(t *testing.T) {
 	const newest = "GLIBC_2.34"
-	for _, arch := range []string{"amd64", "arm64"} {
+	for _, arch := range architectures {
 		root := t.TempDir()
-		run(t, need(t, "dpkg-deb", "dpkg"), "-x", file(t, m.older, "libpam-tandem_*_"+arch+".deb"), root)
+		run(t, need(t, "dpkg-deb", "dpkg"), "-x", file(t, m.older, "tandem_*_"+arch.deb+".deb"), root)
+		for _, path := range []string{"usr/sbin/tandemd", "usr/bin/tandem"} {
+			f, err := elf.Open(file(t, root, path))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			if libraries, err := f.ImportedLibraries(); f.Machine != arch.machine || err != nil || len(libraries) > 0 {
+				t.Errorf("%s %s is for %v, and needs %q (%v)", arch.deb, path, f.Machine, libraries, err)
+			}
+		}
+		run(t, need(t, "dpkg-deb", "dpkg"), "-x", file(t, m.older, "libpam-tandem_*_"+arch.deb+".deb"), root)
 		for _, path := range []string{"usr/libexec/tandem/tandem-pam", "usr/lib/*/security/pam_tandem.so"} {
 			f, err := elf.Open(file(t, root, path))
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer f.Close()
+			if f.Machine != arch.machine {
+				t.Errorf("%s %s is for %v", arch.deb, path, f.Machine)
+			}
 			libraries, err := f.ImportedLibraries()
 			for _, l := range libraries {
 				if !slices.Contains([]string{"libpam.so.0", "libc.so.6", "ld-linux-aarch64.so.1"}, l) {
-					t.Errorf("%s %s needs %s, and the packages do not say so", arch, path, l)
+					t.Errorf("%s %s needs %s, and the packages do not say so", arch.deb, path, l)
 				}
 			}
 			symbols, symbolsErr := f.ImportedSymbols()
 			if err != nil || symbolsErr != nil || len(symbols) == 0 {
-				t.Fatalf("%s %s: %v, %v", arch, path, err, symbolsErr)
+				t.Fatalf("%s %s: %v, %v", arch.deb, path, err, symbolsErr)
 			}
 			for _, s := range symbols {
 				if strings.HasPrefix(s.Version, "GLIBC_") && len(s.Version) == len(newest) && s.Version > newest {
-					t.Errorf("%s %s needs %s of %s", arch, path, s.Name, s.Version)
+					t.Errorf("%s %s needs %s of %s", arch.deb, path, s.Name, s.Version)
 				}
 			}
 		}
@@ -135,8 +162,13 @@ drwxr-xr-x root root /usr/libexec/tandem
 drwxr-xr-x root root /usr/share/authselect/vendor/tandem
 -rw-r--r-- root root /usr/share/authselect/vendor/tandem/README
 -rw-r--r-- root root /usr/share/authselect/vendor/tandem/REQUIREMENTS
+-rw-r--r-- root root /usr/share/authselect/vendor/tandem/dconf-db
+-rw-r--r-- root root /usr/share/authselect/vendor/tandem/dconf-locks
+-rw-r--r-- root root /usr/share/authselect/vendor/tandem/fingerprint-auth
 -rw-r--r-- root root /usr/share/authselect/vendor/tandem/nsswitch.conf
 -rw-r--r-- root root /usr/share/authselect/vendor/tandem/password-auth
+-rw-r--r-- root root /usr/share/authselect/vendor/tandem/postlogin
+-rw-r--r-- root root /usr/share/authselect/vendor/tandem/smartcard-auth
 -rw-r--r-- root root /usr/share/authselect/vendor/tandem/system-auth
 -rw-r--r-- root root /usr/share/man/man8/pam_tandem.8.gz
 -rw-r--r-- root root /usr/share/man/man8/tandem-pam.8.gz
@@ -148,21 +180,24 @@ func (m made) rpm(t *testing.T) {
 	rpm := need(t, "rpm", "rpm")
 	var packages []string
 	for name, want := range contents {
-		p := file(t, m.older, name+"-1.0.0-1.x86_64.rpm")
-		packages = append(packages, p)
-		file(t, m.older, name+"-1.0.0-1.aarch64.rpm")
-		var got strings.Builder
-		got.WriteByte('\n')
-		for l := range strings.Lines(run(t, rpm, "-qp", "--qf", `[%{FILEMODES:perms} %{FILEUSERNAME} %{FILEGROUPNAME} %{FILENAMES}\n]`, p)) {
-			if !strings.Contains(l, "/usr/share/doc/") && !strings.Contains(l, "/usr/share/licenses/") {
-				got.WriteString(l)
+		for _, arch := range architectures {
+			p := file(t, m.older, name+"-1.0.0-1."+arch.rpm+".rpm")
+			if arch.machine == elf.EM_X86_64 {
+				packages = append(packages, p)
 			}
-		}
-		if got.String() != want {
-			t.Errorf("%s contains%s, want%s", name, &got, want)
-		}
-		if out := run(t, rpm, "-qp", "--scripts", p); regexp.MustCompile(`systemctl.* (enable|start|restart)\b`).MatchString(out) {
-			t.Errorf("the scriptlets of %s start or enable something: %s", name, out)
+			var got strings.Builder
+			got.WriteByte('\n')
+			for l := range strings.Lines(run(t, rpm, "-qp", "--qf", `[%{FILEMODES:perms} %{FILEUSERNAME} %{FILEGROUPNAME} %{FILENAMES}\n]`, p)) {
+				if !strings.Contains(l, "/usr/share/doc/") && !strings.Contains(l, "/usr/share/licenses/") {
+					got.WriteString(l)
+				}
+			}
+			if got.String() != want {
+				t.Errorf("%s contains%s, want%s", p, &got, want)
+			}
+			if out := run(t, rpm, "-qp", "--scripts", p); regexp.MustCompile(`systemctl.* (enable|start|restart)\b`).MatchString(out) {
+				t.Errorf("the scriptlets of %s start or enable something: %s", p, out)
+			}
 		}
 	}
 	if out := run(t, rpm, "-qp", "--qf", `[%{FILEFLAGS:fflags} %{FILENAMES}\n]`, file(t, m.older, "tandem-1.0.0-1.x86_64.rpm")); !strings.Contains(out, "cn /etc/tandem/config.toml") {

@@ -81,6 +81,12 @@ func TestContainerImage(t *testing.T) {
 	i.root = filepath.Join(dir, "image")
 	run(t, "sh", "-c", i.builtBy+" -s -C "+top+" ROOT="+i.root)
 
+	doc := filepath.Join(i.root, "usr/share/doc/tandem")
+	run(t, "gzip", "-t", filepath.Join(doc, "THIRD-PARTY.gz"))
+	if bom := read(t, filepath.Join(doc, "sbom.cdx.json")); !strings.Contains(bom, "CycloneDX") || !strings.Contains(read(t, filepath.Join(doc, "copyright")), "CC-BY-4.0") {
+		t.Errorf("the image does not say what is in it, and whose: %s", bom)
+	}
+
 	const id = 10001
 	if i.user != "10001:10001" {
 		t.Fatalf("the image's user is %s", i.user)

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -109,6 +110,7 @@ func (d *debian) boot() {
 		"sh", "-c", boot, "sh", d.root)
 	var said bytes.Buffer
 	c.Stdout, c.Stderr = &said, &said
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // a test that is killed leaves no systemd behind
 	if err := c.Start(); err != nil {
 		d.t.Fatal(err)
 	}
