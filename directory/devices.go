@@ -2,6 +2,7 @@ package directory
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,7 +18,7 @@ const (
 	// MaxDevicesSize is in octets.
 	MaxDevicesSize = 64 << 10
 	// MaxDevices is how many devices one user may have.
-	MaxDevices = 64
+	MaxDevices = 128
 	// maxNesting is how deep arrays and objects may stand in each other.
 	maxNesting = 16
 )
@@ -42,6 +43,9 @@ func ParseDevices(raw []byte, o DeviceOptions) ([]Device, []Problem) {
 	var devices []Device
 	var problems []Problem
 	for i, element := range elements {
+		if isArrayMark(element) {
+			continue
+		}
 		device, problem := parseDevice(element, i, o)
 		if problem != nil {
 			problems = append(problems, *problem)
@@ -115,12 +119,16 @@ func splitArray(raw []byte) ([]json.RawMessage, error) {
 	case nestsDeeper(raw, maxNesting):
 		return nil, fmt.Errorf("the devices attribute nests arrays and objects more than %d deep", maxNesting)
 	}
-	var elements []json.RawMessage
-	if err := json.Unmarshal(raw, &elements); err != nil {
-		return nil, syntaxError(err)
+	if !json.Valid(raw) {
+		return nil, syntaxError(json.Unmarshal(raw, new(any)))
 	}
-	if len(elements) > MaxDevices {
-		return nil, fmt.Errorf("the devices attribute holds %d devices, more than %d", len(elements), MaxDevices)
+	spans := elementSpans(raw)
+	if len(spans) > MaxDevices {
+		return nil, fmt.Errorf("the devices attribute holds %d devices, more than %d", len(spans), MaxDevices)
+	}
+	elements := make([]json.RawMessage, len(spans))
+	for i, at := range spans {
+		elements[i] = raw[at.start:at.end]
 	}
 	return elements, nil
 }
@@ -156,24 +164,26 @@ func nestsDeeper(raw []byte, limit int) bool {
 }
 
 func parseDevice(element json.RawMessage, index int, o DeviceOptions) (Device, *Problem) {
-	label := fmt.Sprintf("device %d", index+1)
 	object, err := parseMembers(element)
 	if err != nil {
-		return Device{}, &Problem{Device: label, Why: err.Error()}
+		return Device{}, &Problem{Device: placeName(index), Why: err.Error()}
 	}
 	entry, faults := object.entry()
-	if entry.Name != "" {
-		label = clip(entry.Name, maxQuoted)
-	}
 	device, errs := entry.Device(o)
 	for _, e := range errs {
 		faults = append(faults, e.Why)
 	}
 	if len(faults) > 0 {
-		return Device{}, &Problem{Device: label, Why: strings.Join(faults, "; ")}
+		return Device{}, &Problem{
+			ID: entry.id(), Type: clip(entry.Type, maxQuoted), Device: cmp.Or(clip(entry.Name, maxQuoted), placeName(index)),
+			Why: strings.Join(faults, "; "),
+		}
 	}
 	return device, nil
 }
+
+// placeName calls a device by its place in the list.
+func placeName(index int) string { return fmt.Sprintf("device %d", index+1) }
 
 // members are those of one JSON object, by exact names: encoding/json would also take "_SECRET" for "_secret".
 type members map[string]json.RawMessage
@@ -181,25 +191,16 @@ type members map[string]json.RawMessage
 // parseMembers refuses an object in which a name stands twice. Programs differ in which of the two
 // they read, so the portal and Tandem could see two different devices in one entry.
 func parseMembers(object json.RawMessage) (members, error) {
-	dec := json.NewDecoder(bytes.NewReader(object))
-	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
-		return nil, errors.New("the entry is not a JSON object")
+	all, err := memberSpans(object)
+	if err != nil {
+		return nil, err
 	}
-	found := members{}
-	for dec.More() {
-		name, err := dec.Token()
-		if err != nil {
-			return nil, syntaxError(err)
+	found := make(members, len(all))
+	for _, m := range all {
+		if _, twice := found[m.name]; twice {
+			return nil, fmt.Errorf("the member %q stands there twice: programs differ in which one they read", clip(m.name, maxQuoted))
 		}
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return nil, syntaxError(err)
-		}
-		key := fmt.Sprint(name)
-		if _, twice := found[key]; twice {
-			return nil, fmt.Errorf("the member %q stands there twice: programs differ in which one they read", clip(key, maxQuoted))
-		}
-		found[key] = value
+		found[m.name] = json.RawMessage(object[m.value.start:m.value.end])
 	}
 	return found, nil
 }
@@ -267,8 +268,8 @@ func (m members) scalar(name string) (string, error) {
 	}
 	switch raw[0] {
 	case '"':
-		var s string
-		if err := json.Unmarshal(raw, &s); err != nil {
+		s, err := unquote(raw)
+		if err != nil {
 			return "", fmt.Errorf("%s is not a string", name)
 		}
 		return s, nil

@@ -164,7 +164,7 @@ func TestParseDevicesSkipsBadEntries(t *testing.T) {
 func TestRow22_WhatIsNoDeviceArrayIsSkippedAndCounts(t *testing.T) {
 	for name, c := range map[string]struct{ in, why string }{
 		"too many octets":  {"[" + strings.Repeat(" ", MaxDevicesSize) + "]", "more than 65536"},
-		"too many devices": {"[" + strings.Repeat("{},", MaxDevices) + "{}]", "holds 65 devices, more than 64"},
+		"too many devices": {"[" + strings.Repeat("{},", MaxDevices) + "{}]", "holds 129 devices, more than 128"},
 		"too deep":         {`[{"type":"TOTP","_secret":"` + goodSecret + `","x":` + strings.Repeat("[", 15) + strings.Repeat("]", 15) + `}]`, "more than 16 deep"},
 		"deep and open":    {strings.Repeat("[", 60000), "more than 16 deep"},
 		"binary":           {"[{\"type\":\"TOTP\",\"name\":\"\xff\",\"_secret\":\"" + goodSecret + "\"}]", "not UTF-8"},
@@ -260,12 +260,12 @@ func TestParseDeviceValues(t *testing.T) {
 
 	full := func(start int) []byte {
 		var entries []string
-		for i := range 40 {
+		for i := range 80 {
 			entries = append(entries, fmt.Sprintf(`{"type":"UBK","_yubikey":"%012d"}`, start+i))
 		}
 		return []byte("[" + strings.Join(entries, ",") + "]")
 	}
-	devices, problems = ParseDeviceValues([][]byte{full(0), full(40), full(80)}, DeviceOptions{})
+	devices, problems = ParseDeviceValues([][]byte{full(0), full(80), full(160)}, DeviceOptions{})
 	if len(devices) != MaxDevices || len(problems) != 2 {
 		t.Errorf("%d devices, %+v", len(devices), problems)
 	}

@@ -39,6 +39,11 @@ type DeviceEntry struct {
 	AESKey, PrivateID secret.String
 }
 
+// id is that of the device or the problem that comes of e; see [Device.ID].
+func (e DeviceEntry) id() string {
+	return deviceID(e.Epoch, clip(e.Type, maxQuoted), clip(e.Name, maxDeviceName))
+}
+
 // FieldError says what is wrong with one field of a [DeviceEntry], without quoting a secret.
 type FieldError struct {
 	// Field is its name in the users file: "secret", "digits" …

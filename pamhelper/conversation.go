@@ -89,6 +89,9 @@ func (c *conversation) login(ctx context.Context, mode policy.Mode) error {
 			text = override
 		}
 		override = ""
+		if v.Enrolment != nil {
+			text = c.draw(v.Message, v.Enrolment)
+		}
 		if a.Secret, err = c.ask(text, v.Echo || c.hello.echoCode); err != nil {
 			return err
 		}

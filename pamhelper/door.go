@@ -39,6 +39,8 @@ type Door struct {
 	KeyServices []string
 	// RejectDelay is how long after an answer's arrival a reject leaves at the earliest; 0: at once.
 	RejectDelay time.Duration
+	// QRCode: who enrols a device at the login is shown a QR code, if the module can; else the device's key in words.
+	QRCode bool
 	// admit, if not nil, is asked whether there is room for one more conversation of that real user id, whom
 	// a trusted process names; release gives it up.
 	admit func(uid string) (release func(), ok bool)

@@ -33,6 +33,8 @@ type hello struct {
 	echoCode, nullok           bool
 	tryFirstPass, useFirstPass bool
 	forwardPass                bool
+	// longestPrompt is how many octets of a prompt the module shows, with line breaks; 0: one line of 511.
+	longestPrompt int
 	// timeout is how long the module gives the whole conversation.
 	timeout time.Duration
 	// authtok is what an earlier module of the stack asked for; hasAuthtok: there is one.
@@ -87,6 +89,12 @@ func parseHello(payload []byte) (*hello, error) {
 			return nil, fmt.Errorf("%w: a hello with bad flags", errProtocol)
 		}
 		h.flags = uint32(n)
+	}
+	if text, ok := values["longest_prompt"]; ok {
+		n, err := strconv.ParseUint(text, 10, 16)
+		if h.longestPrompt = min(int(n), frameLimit-1); err != nil {
+			return nil, fmt.Errorf("%w: a hello with a bad longest_prompt", errProtocol)
+		}
 	}
 	if text, ok := values["timeout"]; ok {
 		n, err := strconv.ParseUint(text, 10, 16)

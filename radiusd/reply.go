@@ -37,8 +37,10 @@ func (d *dictionary) encodeReply(request *radius.Packet, v verify.Verdict, c *Cl
 	if v.Outcome == verify.Challenge {
 		answer.Add(rfc2865.State_Type, v.State)
 	}
-	for _, piece := range c.Charset.split(c.Charset.encode(v.Message), maxValue) {
-		answer.Add(rfc2865.ReplyMessage_Type, piece)
+	for _, text := range texts(v) {
+		for _, piece := range c.Charset.split(c.Charset.encode(text), maxValue) {
+			answer.Add(rfc2865.ReplyMessage_Type, piece)
+		}
 	}
 	if v.Outcome == verify.Challenge {
 		answer.Add(rfc2865.SessionTimeout_Type, radius.NewInteger(uint32(max(v.Lifetime, 0))))

@@ -93,6 +93,8 @@ type Verdict struct {
 	// Plain: Message is the policy's prompt for a code and says nothing else, so that a front door may put its own
 	// words in its place.
 	Plain bool
+	// Enrolment, if not nil, is shown behind Message; its Prompt then asks for the code.
+	Enrolment *Enrolment
 	// Lifetime is how many seconds State may be answered.
 	Lifetime int
 	// Hold: the answer must not leave before the front door's reject delay is over, counted from
@@ -138,8 +140,10 @@ const (
 	ReasonAmbiguousUser   Reason = "ambiguous-user"
 	ReasonNoDevice        Reason = "no-device"
 	ReasonNoUsableDevice  Reason = "no-usable-device"
-	ReasonNoCode          Reason = "no-code"
-	ReasonWrongPassword   Reason = "wrong-password"
+	// ReasonDeviceExpired: the user's devices expired, or cannot be used for other reasons.
+	ReasonDeviceExpired Reason = "device-expired"
+	ReasonNoCode        Reason = "no-code"
+	ReasonWrongPassword Reason = "wrong-password"
 	// ReasonWrongEither: in auto mode, the end looked like a code; it was a wrong one, or the password was wrong.
 	ReasonWrongEither  Reason = "wrong-password-or-code"
 	ReasonWrongCode    Reason = "wrong-code"
@@ -160,7 +164,18 @@ const (
 	ReasonTooManySends Reason = "too-many-sends"
 	ReasonBadChoice    Reason = "bad-choice"
 	// ReasonFactorDown: who must be asked whether a code is right did not answer.
-	ReasonFactorDown    Reason = "factor-unavailable"
+	ReasonFactorDown Reason = "factor-unavailable"
+	// ReasonEnrolmentWanted: a user without a second factor is shown a new device, and asked to confirm it.
+	ReasonEnrolmentWanted Reason = "enrolment-wanted"
+	// ReasonEnrolled: the user has confirmed a new device, and it is written down.
+	ReasonEnrolled          Reason = "ok-enrolled"
+	ReasonWrongConfirmation Reason = "wrong-confirmation"
+	ReasonEnrolmentLate     Reason = "enrolment-too-late"
+	ReasonTooManyEnrolments Reason = "too-many-enrolments"
+	// ReasonHasDevice: another enrolment of the same user was faster.
+	ReasonHasDevice Reason = "has-device-already"
+	// ReasonRegistryDown: the new device could not be written down.
+	ReasonRegistryDown  Reason = "registry-unavailable"
 	ReasonBadState      Reason = "bad-state"
 	ReasonForeignState  Reason = "foreign-state"
 	ReasonNoPolicy      Reason = "no-policy"

@@ -11,6 +11,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"tandem/internal/secret"
 	"tandem/store"
@@ -44,8 +45,10 @@ type openSession struct {
 	Factor string `json:"factor,omitempty"`
 	// Menu, if there is one, is what is being chosen from, as it was shown.
 	Menu []string `json:"menu,omitempty"`
-	// Sealed is the code that was sent; see seal.
+	// Sealed is the code that was sent, or the key of a device that is enrolled; see seal.
 	Sealed []byte `json:"sealed,omitempty"`
+	// Enrol is the device that the answer is to confirm, if that is what is asked; its key is in Sealed.
+	Enrol *enrolling `json:"enrol,omitempty"`
 	// Vouched is what the first factor said of the user.
 	Vouched []Attribute `json:"vouched,omitempty"`
 	// Doomed, if set, is why no answer will do.
@@ -67,6 +70,9 @@ type opened struct {
 	text   string
 	menu   bool
 	retry  bool // it follows a wrong code
+	// lifetime is how long it may be answered.
+	lifetime  time.Duration
+	enrolment *Enrolment
 }
 
 // prepareChallenge makes the challenge for s and everything it is bound to.
@@ -82,7 +88,11 @@ func (l *login) prepareChallenge(s openSession) (*opened, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode the challenge: %w", err)
 	}
-	return &opened{state: state, key: challengeKey(state), record: record, text: s.text, menu: len(s.Menu) > 0}, nil
+	o := &opened{state: state, key: challengeKey(state), record: record, text: s.text, menu: len(s.Menu) > 0, lifetime: l.policy.LoginTimeout}
+	if s.Enrol != nil && s.Doomed == "" {
+		o.lifetime, o.enrolment = max(s.Enrol.left(l.core.now()), time.Second), l.enrolment(s)
+	}
+	return o, nil
 }
 
 // openChallenge writes a challenge, together with c, and ends the step with it.
@@ -96,7 +106,7 @@ func (l *login) openChallenge(ctx context.Context, c commit, s openSession) endi
 		return e
 	}
 	l.opened = o
-	l.explain("challenge", "a code is asked for; %s to answer, %d tries", l.policy.LoginTimeout, s.Tries)
+	l.explain("challenge", "a code is asked for; %s to answer, %d tries", o.lifetime.Round(time.Second), s.Tries)
 	return ending{outcome: Challenge, reason: ReasonCodeWanted}
 }
 
@@ -159,6 +169,9 @@ func (l *login) resume(ctx context.Context, state []byte) ending {
 		return e
 	}
 	session.code, l.vouched = unseal(state, session.Sealed), session.Vouched
+	if session.Enrol != nil {
+		return l.confirm(ctx, key, session)
+	}
 	if e, ok := l.noCodeTyped(ctx, key, session); ok {
 		return e
 	}

@@ -15,6 +15,7 @@ type commit struct {
 	notes   []Note
 	failure bool // count it against the user
 	success bool // it is a yes, unless the throttle has filled up meanwhile
+	enrols  bool // an enrolment begins, unless there were too many
 	proven  bool // forgive this source's failures, and remember the source
 }
 
@@ -70,8 +71,13 @@ func (l *login) write(ctx context.Context, c commit) error {
 				return err
 			}
 		}
+		if c.enrols {
+			if err := chargeEnrolment(tx, l.user.ID, now); err != nil {
+				return err
+			}
+		}
 		if c.open != nil {
-			tx.Put(c.open.key, c.open.record, l.policy.LoginTimeout)
+			tx.Put(c.open.key, c.open.record, c.open.lifetime)
 		}
 		return nil
 	})
@@ -91,6 +97,9 @@ func (l *login) accept(ctx context.Context, r Reason, c commit) ending {
 	switch {
 	case err == nil:
 		l.explain("claim", "recorded on stable storage: accepted")
+		if c.claim != nil {
+			l.deleteExpired(ctx)
+		}
 		return ending{outcome: Accept, reason: r}
 	case errors.Is(err, errUsed):
 		l.explain("claim", "another attempt was faster with the same code")

@@ -35,6 +35,9 @@ type Setup struct {
 	// Levels are what factors are worth, by name; those that are not there, DefaultLevel.
 	Levels   map[string]int
 	Throttle Throttle
+	// Registry writes devices down; nil: nobody can.
+	Registry Registry
+	Devices  Devices
 }
 
 // DefaultLevel is what a second factor is worth.
@@ -284,6 +287,10 @@ func (c *Core) step(ctx context.Context, a Attempt, name string, run func(*login
 	if l.policy != nil {
 		record.Policy, record.Mode = l.policy.Name, string(l.policy.Mode)
 	}
+	if l.enrolled != nil {
+		record.Enrolled, record.EnrolledType = l.enrolled.Name, l.enrolled.Type
+	}
+	record.Removed = l.removed
 	record.Detail = l.detail
 	if end.err != nil {
 		record.Detail = clip(end.err.Error())
@@ -309,10 +316,10 @@ func clip(s string) string {
 
 func (c *Core) logStep(r Record) {
 	level := slog.LevelInfo
-	if r.Outcome == Unavailable.String() || r.Reason == ReasonClockBehind {
+	if r.Outcome == Unavailable.String() || r.Reason == ReasonClockBehind || r.Reason == ReasonRegistryDown {
 		level = slog.LevelError // somebody has to look after this host
 	}
-	attrs := make([]slog.Attr, 0, 10)
+	attrs := make([]slog.Attr, 0, 11)
 	for _, a := range []struct{ key, value string }{
 		{"attempt", r.ID},
 		{"step", r.Step},
@@ -323,6 +330,7 @@ func (c *Core) logStep(r Record) {
 		{"source", r.Source},
 		{"service", r.Service},
 		{"policy", r.Policy},
+		{"enrolled", r.Enrolled},
 		{"detail", r.Detail},
 	} {
 		if a.value != "" {

@@ -29,6 +29,8 @@ const (
 	pathSecond path = iota
 	// pathFirst: the first factor alone.
 	pathFirst
+	// pathEnrol: the first factor, and then a device that the user enrols.
+	pathEnrol
 	// pathNone: there is nothing by which this user could get in.
 	pathNone
 )
@@ -45,14 +47,18 @@ func (l *login) path(ctx context.Context) (path, Reason, error) {
 		return pathNone, "", err
 	case servable:
 		return pathSecond, "", nil
-	case l.user.HasDevices(), l.demand() != policy.DemandIfEnrolled, l.demandedLevel() > l.policy.FirstLevel, l.reachable(), enrolled:
+	case l.user.HasDevices(), l.reachable(), enrolled:
 		return pathNone, "", nil // who has something that does not count now is not somebody who has nothing
-	case l.FirstFactorDone:
+	}
+	enrols, err := l.mayEnrol(ctx)
+	switch {
+	case err != nil:
+		return pathNone, "", err
+	case enrols:
+		return pathEnrol, "", nil
+	case l.passes() && (l.FirstFactorDone || passwordAsked):
 		l.explain("devices", "the user has no device, and the policy lets that pass")
-		return pathFirst, ReasonNoDeviceAllowed, nil
-	case passwordAsked:
-		l.explain("devices", "the user has no device, and the policy lets that pass")
-		return pathFirst, ReasonPasswordOnly, nil
+		return pathFirst, l.withoutDevice(), nil
 	}
 	return pathNone, "", nil
 }

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"tandem/directory"
@@ -62,6 +63,14 @@ type Holder interface {
 	// Holds reports whether the user has any code left, and whether there ever were any: who has used up
 	// all of them is not somebody who has no second factor.
 	Holds(marks Marks) (left, enrolled bool, err error)
+}
+
+// Enroller is a Checker that can make a device for a user who has none.
+type Enroller interface {
+	Checker
+	// NewDevice makes a device with a fresh key out of random. It says all about its codes itself, and has neither
+	// Name nor Epoch.
+	NewDevice(random io.Reader) (directory.Device, error)
 }
 
 // Shape is what a code looks like, so that it can be told from a password it is appended to.

@@ -34,6 +34,12 @@ type login struct {
 
 	policy     *policy.Policy
 	user       *directory.User
+	entry      *directory.User         // user as the directory gave it; others share it
+	expired    []directory.Device      // of entry, and not of user
+	notice     string                  // goes before the first question
+	told       string                  // what a no says in place of the usual text
+	enrolled   *directory.Device       // the one that the user got in this step
+	removed    []string                // the devices that the user lost in this step
 	factors    []Factor                // those that the policy lets count
 	tried      []string                // factors a code was tried against
 	sent       string                  // the factor by which a code was sent
@@ -82,7 +88,7 @@ func (l *login) verdict(e ending) Verdict {
 	case Accept:
 		v.Password, v.Level, v.Factor, v.Attributes = l.password, l.level, l.second, l.attributes
 	case Challenge:
-		v.State, v.Lifetime = l.opened.state, int(l.policy.LoginTimeout/time.Second)
+		v.State, v.Lifetime = l.opened.state, int(l.opened.lifetime.Round(time.Second)/time.Second)
 		v.Message, v.Echo, v.Plain = l.opened.text, l.opened.menu, l.opened.text == ""
 		switch {
 		case l.opened.retry:
@@ -90,12 +96,19 @@ func (l *login) verdict(e ending) Verdict {
 		case v.Plain:
 			v.Message = texts.Prompt
 		}
+		if l.notice != "" {
+			v.Message, v.Plain = l.notice+v.Message, false
+		}
+		v.Enrolment = l.opened.enrolment
 		// A challenge that must not tell whether the password was right must not tell by its timing.
 		v.Hold = l.policy.HideFirstFactor
 	case Reject, Unavailable:
 		v.Message, v.Hold = texts.Reject, true
 		if e.reason == ReasonAccountState && l.account != nil && l.policy.TellAccountState {
 			v.Message = accountText(texts, l.account.Condition)
+		}
+		if e.reason == ReasonDeviceExpired && l.told != "" {
+			v.Message = l.told
 		}
 	}
 	return v
@@ -174,8 +187,10 @@ func (l *login) start(ctx context.Context) ending {
 		return l.accept(ctx, r, commit{})
 	case path == pathFirst:
 		return l.hide(ctx, l.passwordAlone(ctx, r))
+	case path == pathEnrol:
+		return l.hide(ctx, l.enrol(ctx))
 	case path == pathNone:
-		return l.hide(ctx, l.noDevice())
+		return l.nothingUsable(ctx)
 	}
 	if l.FirstFactorDone {
 		if l.Secret.Empty() {
@@ -262,7 +277,7 @@ func (l *login) policyNamed(name string) bool {
 // choosePolicy takes the policy that the front door names, or else the first one whose rule holds. A rule that cannot
 // be evaluated ends the search: the policies after it may ask for less.
 func (l *login) choosePolicy() bool {
-	rules := rule.For(l.env())
+	rules := rule.For(l.env)
 	defer rules.Close()
 	if l.Policy != "" {
 		if !l.policyNamed(l.Policy) || !l.policyHolds(rules, l.policy) {
@@ -341,7 +356,7 @@ func (l *login) findUser(ctx context.Context) (ending, bool) {
 		l.explain("user", "%v", err)
 		return unavailable(ReasonDirectoryDown, err), false
 	}
-	l.user = u
+	l.user, l.entry = u, u
 	l.explain("user", "%s, id %s", u.Name, u.ID)
 	if len(u.Groups) > 0 {
 		l.explain("groups", "%s", strings.Join(u.Groups, ", "))
@@ -356,6 +371,7 @@ func (l *login) findUser(ctx context.Context) (ending, bool) {
 			l.explain("devices", "%q has a secret of fewer than 128 bits", d.Name)
 		}
 	}
+	l.setExpiredAside()
 	return ending{}, true
 }
 
@@ -412,6 +428,9 @@ func (l *login) noDevice() ending {
 	}
 	err := errors.New(strings.Join(why, "; "))
 	l.explain("devices", "none of the user's devices can be used: %v", err)
+	if len(l.expired) > 0 {
+		return rejectFor(ReasonDeviceExpired, err)
+	}
 	return rejectFor(ReasonNoUsableDevice, err)
 }
 
@@ -471,6 +490,7 @@ func (l *login) passwordThenBegin(ctx context.Context, password string, f Factor
 	if e, ok := l.checkPassword(ctx, password); !ok {
 		return e
 	}
+	l.noteExpired()
 	return l.begin(ctx, commit{}, l.newSession(), f)
 }
 
@@ -513,6 +533,7 @@ func (l *login) challenge(ctx context.Context, notes ...Note) ending {
 // secondFactor asks for the code, once the first factor was right: of the first factor that serves the user, or of
 // the one that the user chooses.
 func (l *login) secondFactor(ctx context.Context, c commit) ending {
+	l.noteExpired()
 	menu, f := l.question()
 	s := l.newSession()
 	switch {

@@ -124,6 +124,8 @@ type PreviewAsk struct {
 	Typed []string `json:"typed"`
 	// Text is the prompt; empty where the client has its own.
 	Text string `json:"text,omitempty"`
+	// Enrols: a new device is shown before that, and what is typed confirms it.
+	Enrols bool `json:"enrols,omitempty"`
 	// Sends names the factor by which a code is sent before that, and Fallback those that step in if it cannot be.
 	Sends    string   `json:"sends,omitempty"`
 	Fallback []string `json:"fallback,omitempty"`

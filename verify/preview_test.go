@@ -24,7 +24,7 @@ import (
 // TestPreviewIsWhatHappens makes up policies, users and logins, and then does what the preview says: it must end as
 // the preview says.
 func TestPreviewIsWhatHappens(t *testing.T) {
-	for name, value := range map[string]string{"rapid.seed": "1", "rapid.checks": "1200", "rapid.nofailfile": "true"} {
+	for name, value := range map[string]string{"rapid.seed": "1", "rapid.checks": "2000", "rapid.nofailfile": "true"} {
 		if err := flag.Set(name, value); err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +53,7 @@ func TestPreviewIsWhatHappens(t *testing.T) {
 	for _, r := range []verify.Reason{
 		verify.ReasonOK, verify.ReasonExempt, verify.ReasonLevel, verify.ReasonPasswordOnly, verify.ReasonNoDeviceAllowed,
 		verify.ReasonNoDevice, verify.ReasonNoUsableDevice, verify.ReasonNotInGroup, verify.ReasonNoPolicy, verify.ReasonUnknownUser,
-		verify.ReasonNoCode,
+		verify.ReasonNoCode, verify.ReasonEnrolled, verify.ReasonDeviceExpired,
 	} {
 		if endings[r] == 0 {
 			t.Errorf("no login ended with %s: %v", r, endings)
@@ -97,6 +97,14 @@ func anyOffice(t *testing.T, rt *rapid.T) *office {
 		p.Second = policy.Demand(pick("second factor", "required", "if-enrolled", "if-enrolled", "off"))
 		p.RequiredFrom = rapid.SampledFrom([]time.Time{{}, o.clock.Now().Add(-time.Hour), o.clock.Now().Add(time.Hour)}).Draw(rt, "required from")
 		p.Spared = rapid.SampledFrom([]int{0, 30, 60, 100}).Draw(rt, "spared")
+		p.Enrol = policy.Enrol(pick("enrol", "", "off", "off", "off", "offer", "require"))
+		p.EnrolTimeout, p.SkipWord, p.Texts.Enrol = 2*time.Minute, "skip", "Enrol. "
+		if yes("registry") {
+			o.setup.Registry = &registry{people: o.people}
+		}
+		if yes("ttl") {
+			o.setup.Devices.TTL = map[string]time.Duration{directory.TypeTOTP: time.Hour}
+		}
 		p.Level, p.FirstLevel = anyLevel(rt, "level"), rapid.IntRange(0, 2).Draw(rt, "first level")
 		p.EnforcedGroups, p.ExemptGroups = names("enforced", "vip"), names("exempt", "vip", "guests")
 		p.FactorAttribute = pick("factor attribute is", "", "factor")
@@ -137,9 +145,13 @@ func (o *office) follow(rt *rapid.T, a verify.Attempt, p verify.Preview) (v veri
 	for i, ask := range asks {
 		typed := ask.Typed[rapid.IntRange(0, len(ask.Typed)-1).Draw(rt, "typed")]
 		if len(ask.Typed) > 1 && p.Factor != "totp" && p.Factor != "hotp" {
-			typed = ask.Typed[0] // what could be appended is not a code of this factor
+			typed = ask.Typed[0] // the skip word has a reason of its own, and what could be appended is not a code of this factor
 		}
-		a.Secret = secret.New(strings.NewReplacer("PASSWORD", password, "CODE", o.codeBy(p.Factor), "NUMBER", "1").Replace(typed))
+		code := o.codeBy(p.Factor)
+		if ask.Enrols {
+			typed, code = "CODE", o.shown(v, 0)
+		}
+		a.Secret = secret.New(strings.NewReplacer("PASSWORD", password, "CODE", code, "NUMBER", "1").Replace(typed))
 		if i == 0 && !a.FirstFactorDone {
 			v = o.core.Start(context.Background(), a)
 		} else {

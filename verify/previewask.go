@@ -42,10 +42,14 @@ func (p *previewer) tellQuestions() Factor {
 	default:
 		p.ask(PreviewAsk{Typed: []string{typedPassword}})
 	}
+	p.noteExpired()
 	if menu, _ := p.question(); menu != nil {
-		p.ask(PreviewAsk{Typed: []string{typedNumber}, Text: p.menuText(menu)})
+		p.ask(PreviewAsk{Typed: []string{typedNumber}, Text: p.notice + p.menuText(menu)})
+		p.notice = ""
 	}
-	p.ask(p.codeOf(first))
+	code := p.codeOf(first)
+	code.Text = p.notice + code.Text
+	p.ask(code)
 	return first
 }
 
@@ -57,11 +61,28 @@ func (p *previewer) tellAppended(usable []Factor) Factor {
 			p.ask(PreviewAsk{Typed: []string{p.appendedForm()}})
 			return f
 		case p.policy.WordDelimiter != "":
-			p.ask(PreviewAsk{Typed: []string{typedPassword + p.policy.WordDelimiter + f.Name()}}, p.codeOf(f))
+			p.noteExpired()
+			code := p.codeOf(f)
+			code.Text = p.notice + code.Text
+			p.ask(PreviewAsk{Typed: []string{typedPassword + p.policy.WordDelimiter + f.Name()}}, code)
 			return f
 		}
 	}
 	return nil
+}
+
+// tellEnrolment tells what a user without any device is asked, and returns the factor that they get.
+func (p *previewer) tellEnrolment() Factor {
+	p.proven = !p.FirstFactorDone
+	if !p.FirstFactorDone {
+		p.ask(PreviewAsk{Typed: []string{typedPassword}})
+	}
+	confirm := PreviewAsk{Typed: []string{typedCode}, Text: p.texts().Enrol + p.skipText(), Enrols: true}
+	if p.maySkip() {
+		confirm.Typed = append(confirm.Typed, p.policy.SkipWord)
+	}
+	p.ask(confirm)
+	return p.enroller()
 }
 
 func (p *previewer) ask(asks ...PreviewAsk) { p.out.Asks = append(p.out.Asks, asks...) }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"tandem/directory"
 	"tandem/verify/policy"
 )
 
@@ -206,7 +205,7 @@ func (p *previewer) tellDevices() {
 		var idle []string
 		for _, f := range p.setup.Factors {
 			switch {
-			case !p.checks(f, d):
+			case !serves(f, p.user, d):
 			case slices.Contains(p.allowed(), f):
 				told.Factors = append(told.Factors, f.Name())
 			default:
@@ -225,15 +224,8 @@ func (p *previewer) tellDevices() {
 		p.out.Devices = append(p.out.Devices, told)
 	}
 	for _, s := range p.user.Skipped {
-		p.out.Devices = append(p.out.Devices, PreviewDevice{Name: s.Device, Note: s.Why})
+		p.out.Devices = append(p.out.Devices, PreviewDevice{Type: s.Type, Name: s.Device, Note: s.Why})
 	}
-}
-
-// checks reports whether f checks codes of d: whether it serves a user who has it, and not one who does not.
-func (p *previewer) checks(f Factor, d directory.Device) bool {
-	without, with := *p.user, *p.user
-	without.Devices, with.Devices = nil, []directory.Device{d}
-	return len(f.Shapes(&without)) == 0 && len(f.Shapes(&with)) > 0
 }
 
 // tellEnding tells what the login would end with, and how it gets there.
@@ -255,6 +247,10 @@ func (p *previewer) tellEnding(ctx context.Context) error {
 		if !p.FirstFactorDone {
 			p.out.Asks = []PreviewAsk{{Typed: []string{typedPassword}}}
 		}
+	case pathEnrol:
+		f := p.tellEnrolment()
+		reason = ReasonEnrolled
+		p.second, p.level = f.Name(), max(p.level, p.setup.level(f.Name()))
 	case pathSecond:
 		f := p.tellQuestions()
 		if f == nil {

@@ -26,7 +26,13 @@ type Record struct {
 	Sent       string   `json:"sent,omitempty"`
 	SendFailed []string `json:"send_failed,omitempty"`
 	// Device is the one whose code matched.
-	Device  string `json:"device,omitempty"`
+	Device string `json:"device,omitempty"`
+	// Enrolled is the name, and EnrolledType the type, of a device that the user got in this step; Removed are the
+	// names of devices that expired and were removed in it.
+	Enrolled     string   `json:"enrolled,omitempty"`
+	EnrolledType string   `json:"enrolled_type,omitempty"`
+	Removed      []string `json:"removed,omitempty"`
+
 	Outcome string `json:"outcome"`
 	Reason  Reason `json:"reason"`
 	// Detail says more where the reason alone does not: an error's text.

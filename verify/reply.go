@@ -12,7 +12,7 @@ import (
 // network, so if it is not known whether it belongs there, nobody is let in.
 func (l *login) reply() ([]Attribute, error) {
 	out := slices.Clone(l.vouched)
-	rules := rule.For(l.env())
+	rules := rule.For(l.env)
 	defer rules.Close()
 	for i := range l.policy.Reply {
 		r := &l.policy.Reply[i]

@@ -90,6 +90,8 @@ type throttleRecord struct {
 
 func throttleSendKey(user string) string { return "throttle/" + userKey(user) + "/sent" }
 
+func throttleEnrolKey(user string) string { return "throttle/" + userKey(user) + "/enrolments" }
+
 func throttleUserKey(user string) string { return "throttle/" + userKey(user) }
 
 func throttleSourceKey(user string, p place) string {
@@ -209,6 +211,7 @@ func (t Throttle) reset(tx store.Tx, user string, now time.Time) (until time.Tim
 	until = t.user().refusedUntil(u.empty, now)
 	t.putUser(tx, user, throttleRecord{generation: u.generation + 1})
 	tx.Delete(throttleSendKey(user))
+	tx.Delete(throttleEnrolKey(user))
 	return until, nil
 }
 

@@ -53,3 +53,10 @@ type AuditFunc func(Record) error
 
 // Record calls f.
 func (f AuditFunc) Record(r Record) error { return f(r) }
+
+// Registry writes down which devices a user holds.
+type Registry interface {
+	// ChangeDevices does all of c, or nothing, to what is written down for u at that moment. Its errors are those of
+	// [directory.Change], [directory.ErrReadOnly], or anything else for "nothing is known".
+	ChangeDevices(ctx context.Context, u *directory.User, c directory.Change) error
+}

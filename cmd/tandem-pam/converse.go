@@ -42,16 +42,16 @@ func converse(ctx context.Context, path string, stdin *os.File) error {
 	if err != nil {
 		return err
 	}
-	door := pamhelper.Door{Core: core, Log: logger(), RejectDelay: rejectDelay}
+	door := pamhelper.Door{Core: core, Log: logger(), RejectDelay: rejectDelay, QRCode: core.qrCode}
 	return errors.Join(door.Converse(ctx, module), closeCore())
 }
 
 // core is who decides in the modes core and radius.
-func (s *settings) core(ctx context.Context) (core pamhelper.Core, closeCore func() error, err error) {
+func (s *settings) core(ctx context.Context) (core decider, closeCore func() error, err error) {
 	if s.Mode == modeCore {
 		return ownCore(ctx, s.Config, logger())
 	}
-	return &remoteCore{s.Radius}, func() error { return nil }, nil
+	return decider{Core: &remoteCore{s.Radius}}, func() error { return nil }, nil
 }
 
 // relay carries frames between the module and the tandemd of this host. It understands none of them.

@@ -1,5 +1,6 @@
 // Command tandem is the admin's side of Tandem: it checks the configuration, says which policy a login would come
-// under, tries a login, unlocks a user, makes recovery codes and password hashes, looks after the state, and reports.
+// under, tries a login, unlocks a user, looks after users' devices, makes recovery codes and password hashes, looks after
+// the state, and reports.
 package main
 
 import (
@@ -38,6 +39,11 @@ type cli struct {
 	Policy     policyCmd     `cmd:"" help:"Say what a login would meet, without making it."`
 	Try        tryCmd        `cmd:"" help:"Make one real login attempt, asking for password and codes as a terminal would."`
 	Unlock     unlockCmd     `cmd:"" help:"Let a user who failed too often try again at once."`
+	User       userCmd       `cmd:"" help:"Say what is known of a user: groups, policy, devices and their last use, locks. No secrets."`
+	Device     deviceCmd     `cmd:"" help:"List, add, rename and delete users' devices."`
+	Resync     resyncCmd     `cmd:"" help:"Catch up with a token whose button was pressed too often."`
+	Import     importCmd     `cmd:"" help:"Register devices from a file: PSKC, OATH CSV, Yubico CSV, google-authenticator, users.oath, otpauth."`
+	Export     exportCmd     `cmd:"" help:"Write devices, with their secrets, into a file: PSKC or otpauth URIs."`
 	Recovery   recoveryCmd   `cmd:"" help:"Make a user ten new recovery codes and print them; the old ones are void."`
 	Passwd     passwdCmd     `cmd:"" help:"Make a password hash for the users file."`
 	Store      storeCmd      `cmd:"" help:"Status, backup, restore and migration of the state."`

@@ -148,5 +148,7 @@ var endings = map[verify.Reason]string{ //nolint:gochecknoglobals // constant
 	verify.ReasonThrottled:       "too many failures; `tandem unlock` ends that",
 	verify.ReasonNoDevice:        "the user has no second factor",
 	verify.ReasonNoUsableDevice:  "no device of the user's can be used",
+	verify.ReasonEnrolled:        "once the user, who has no second factor yet, has enrolled a device",
+	verify.ReasonDeviceExpired:   "the user's device expired, and there is no other",
 	verify.ReasonNoCode:          "the user cannot give a code in this mode",
 }

@@ -19,15 +19,26 @@ type sheet struct{ strings.Builder }
 // command.
 func (s *sheet) say(label string, lines ...string) {
 	for _, line := range lines {
-		line = strings.Map(func(r rune) rune {
-			if unicode.IsPrint(r) {
-				return r
-			}
-			return unicode.ReplacementChar
-		}, line)
-		fmt.Fprintf(s, "%-10s %s\n", label, strings.TrimRight(line, " "))
+		fmt.Fprintf(s, "%-10s %s\n", label, strings.TrimRight(harmless(line), " "))
 		label = ""
 	}
+}
+
+// plain writes lines without a label.
+func (s *sheet) plain(lines ...string) {
+	for _, line := range lines {
+		fmt.Fprintln(s, strings.TrimRight(harmless(line), " "))
+	}
+}
+
+// harmless is text of which a terminal obeys nothing.
+func harmless(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
 }
 
 // columns aligns rows: each cell but the last of a row is as wide as the widest of its column.
@@ -193,6 +204,9 @@ func describeAsk(a verify.PreviewAsk) string {
 	text := strings.Join(a.Typed, " or ")
 	if a.Text != "" {
 		text += fmt.Sprintf(", at %q", a.Text)
+	}
+	if a.Enrols {
+		text += ", after a new device was shown: the user is asked to enrol it"
 	}
 	if a.Sends != "" {
 		text += ", after a code was sent by " + a.Sends

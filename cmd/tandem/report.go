@@ -184,7 +184,14 @@ func millis(ms float64) string {
 
 func actionRows(s *summary.Summary) (rows [][]string) {
 	for _, a := range s.Actions {
-		rows = append(rows, []string{local(a.Time), a.By, a.Action, strings.TrimSpace(a.User + " " + a.Error)})
+		what := a.User
+		if a.Device != "" {
+			what += " " + strconv.Quote(a.Device)
+		}
+		if a.Error != "" {
+			what += " FAILED: " + a.Error
+		}
+		rows = append(rows, []string{local(a.Time), a.By, a.Action, strings.TrimSpace(what + " " + a.Detail)})
 	}
 	return rows
 }

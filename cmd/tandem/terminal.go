@@ -42,6 +42,19 @@ func (a *asker) ask(prompt string) (string, error) {
 		fmt.Fprintln(a.prompt)
 		return string(typed), err
 	}
+	return a.line(prompt)
+}
+
+// askOpenly is ask with echo: for what may be seen on the screen.
+func (a *asker) askOpenly(prompt string) (string, error) {
+	if _, ok := a.terminal(); ok {
+		fmt.Fprint(a.prompt, prompt)
+	}
+	return a.line(prompt)
+}
+
+// line reads the next line; prompt is what it was to answer.
+func (a *asker) line(prompt string) (string, error) {
 	line, err := a.lines.ReadSlice('\n')
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull):

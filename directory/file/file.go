@@ -28,6 +28,7 @@
 // The file is read anew when it has changed. A file with a mistake is refused as a whole: at the
 // start nothing starts, later the users read before stay. Replace it by renaming a complete file
 // onto it ("mv users.toml.new users.toml"), so that none is ever read half written.
+// [Directory.ChangeDevices] does so, and edits the text itself: what people wrote around it stays.
 package file
 
 import (
@@ -36,6 +37,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -61,6 +63,8 @@ type Options struct {
 type Directory struct {
 	o     Options
 	users atomic.Pointer[table]
+	// sync puts a file on disk; tests watch it.
+	sync func(*os.File) error
 
 	// refreshing guards what follows; whoever holds it looks at the file.
 	refreshing sync.Mutex
@@ -72,7 +76,7 @@ type Directory struct {
 
 // Open reads the users file. Its error has all mistakes, each with file, line and remedy.
 func Open(o Options) (*Directory, error) {
-	d := &Directory{o: o, looked: o.Now(), seen: versionOf(o.Path)}
+	d := &Directory{o: o, sync: (*os.File).Sync, looked: o.Now(), seen: versionOf(o.Path)}
 	users, err := load(o.Path, o.Devices)
 	if err != nil {
 		return nil, err

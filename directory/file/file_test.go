@@ -314,7 +314,7 @@ func TestOpenRefuses(t *testing.T) {
 		t.Errorf("no TOML: %v", err)
 	}
 	many := "[[users]]\nname = \"a\"\n" + strings.Repeat("[[users.devices]]\ntype = \"UBK\"\npublic_id = \"cccccccccccb\"\n", directory.MaxDevices+1)
-	if _, err := open(t, many); err == nil || !strings.Contains(err.Error(), "at most 64") {
+	if _, err := open(t, many); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("at most %d", directory.MaxDevices)) {
 		t.Errorf("too many devices: %v", err)
 	}
 	_, err := Open(Options{Path: filepath.Join(t.TempDir(), "none"), Now: time.Now, Logger: slog.New(slog.DiscardHandler)})

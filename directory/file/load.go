@@ -46,6 +46,8 @@ type deviceEntry struct {
 type table struct {
 	// byName has the users by their folded names.
 	byName map[string]*directory.User
+	// places are those of the users' entries in the file, from 0, by their ids.
+	places map[string]int
 	// weak counts devices with short secrets; firstWeak is the name of a user who has one.
 	weak      int
 	firstWeak string
@@ -53,10 +55,19 @@ type table struct {
 
 // load reads the whole file, and returns a table or everything that is wrong.
 func load(path string, o directory.DeviceOptions) (*table, error) {
-	f, err := tomlfile.Read(path, tomlfile.Options{Private: true, MaxBytes: maxFile})
+	f, err := read(path)
 	if err != nil {
 		return nil, err
 	}
+	return parse(f, o)
+}
+
+func read(path string) (*tomlfile.File, error) {
+	return tomlfile.Read(path, tomlfile.Options{Private: true, MaxBytes: maxFile})
+}
+
+// parse returns a table, or everything that is wrong with the file.
+func parse(f *tomlfile.File, o directory.DeviceOptions) (*table, error) {
 	var written struct {
 		Users []userEntry `toml:"users"`
 	}
@@ -66,9 +77,11 @@ func load(path string, o directory.DeviceOptions) (*table, error) {
 	l := loader{
 		file:    f,
 		devices: o,
-		table:   &table{byName: make(map[string]*directory.User, len(written.Users))},
-		names:   make(map[string]int, len(written.Users)),
-		ids:     make(map[string]int, len(written.Users)),
+		table: &table{
+			byName: make(map[string]*directory.User, len(written.Users)),
+			places: make(map[string]int, len(written.Users)),
+		},
+		names: make(map[string]int, len(written.Users)),
 	}
 	for i := range written.Users {
 		l.user(i, &written.Users[i])
@@ -87,8 +100,8 @@ type loader struct {
 	file    *tomlfile.File
 	devices directory.DeviceOptions
 	table   *table
-	// names and ids say which entry has taken them.
-	names, ids map[string]int
+	// names says which entry has taken them, as table.places says of ids.
+	names map[string]int
 }
 
 // user adds one entry to the table. What it keeps of the file's text it copies, because a piece of a
@@ -106,7 +119,7 @@ func (l *loader) user(i int, e *userEntry) {
 		l.check(key+".id", checkID(u.ID))
 	}
 	if l.claim(l.names, folded, i, "name") {
-		l.claim(l.ids, u.ID, i, "id")
+		l.claim(l.table.places, u.ID, i, "id")
 	}
 	if e.Password != nil {
 		l.check(key+".password", password.Check(*e.Password))

@@ -25,6 +25,10 @@ func versionOf(path string) version {
 	if err != nil {
 		return version{missing: err.Error()}
 	}
+	return versionIn(info)
+}
+
+func versionIn(info os.FileInfo) version {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return version{size: info.Size(), modified: syscall.NsecToTimespec(info.ModTime().UnixNano())}

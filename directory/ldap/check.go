@@ -10,7 +10,8 @@ import (
 // CheckResult is one step of looking at one server, for a line of `tandem check`.
 type CheckResult struct {
 	URL string
-	// Step is "connect" (with TLS), "service account", "users" or "devices".
+	// Step is "connect" (with TLS), "service account", "users", one for each source of devices ("devices" for the
+	// attribute, "gluu", "sessions"), and "write account" if there is one.
 	Step string
 	// Found says what is there, if Err is nil.
 	Found string
@@ -59,10 +60,30 @@ func (d *Directory) checkServer(ctx context.Context, s *server) (results []Check
 		return results
 	}
 
-	found, err = d.checkDevices(ctx, c)
-	report("devices", found, err)
-	results[len(results)-1].Warning = err != nil && !isServersFault(err)
+	for _, source := range d.config.Devices.Sources {
+		step := string(source)
+		if source == SourceAttribute {
+			step = "devices"
+		}
+		found, err = d.checkSource(ctx, c, source)
+		report(step, found, err)
+		results[len(results)-1].Warning = err != nil && !isServersFault(err)
+	}
+
+	if d.config.Write.DN != "" {
+		report("write account", "logged in as "+d.config.Write.DN, d.checkWriter(ctx, s))
+	}
 	return results
+}
+
+// checkWriter logs the write account in. What it may write shows only when it does.
+func (d *Directory) checkWriter(ctx context.Context, s *server) error {
+	c, err := s.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	return d.bindWriter(ctx, c)
 }
 
 // checkUsers looks for any one user, and whether it shows what a login needs.
@@ -90,10 +111,36 @@ func (d *Directory) checkUsers(ctx context.Context, c *conn) (string, error) {
 	return fmt.Sprintf("entries below %s show %s and %s", d.config.Base, d.config.Attributes.ID, d.config.Attributes.Name), nil
 }
 
-// checkDevices looks for any one user with devices. What the service account may not read looks exactly like
+// checkSource looks for any one user with devices there. What the service account may not read looks exactly like
 // what is not there, so all that can be said is that nobody seems to have any.
-func (d *Directory) checkDevices(ctx context.Context, c *conn) (string, error) {
-	name := d.config.Attributes.Devices
+func (d *Directory) checkSource(ctx context.Context, c *conn, source Source) (string, error) {
+	switch source {
+	case SourceSessions:
+		return d.checkSessions(ctx, c)
+	case SourceGluu:
+		return d.checkAttribute(ctx, c, d.config.Devices.GluuAttribute)
+	case SourceAttribute:
+	}
+	return d.checkAttribute(ctx, c, d.config.Attributes.Devices)
+}
+
+// checkSessions looks for any one session.
+func (d *Directory) checkSessions(ctx context.Context, c *conn) (string, error) {
+	base := d.config.Devices.SessionsBase
+	entries, err := c.search(ctx, &goldap.SearchRequest{
+		BaseDN: base, Scope: goldap.ScopeSingleLevel, DerefAliases: goldap.NeverDerefAliases, SizeLimit: 1,
+		TimeLimit: seconds(d.config.OperationTimeout), Filter: "(objectClass=" + sessionClass + ")", Attributes: []string{sessionContent},
+	})
+	switch {
+	case len(entries) > 0 && attribute(entries[0], sessionContent) != nil:
+		return "entries below " + base + " show " + sessionContent, nil
+	case len(entries) == 0 && err != nil:
+		return "", failed(fmt.Sprintf("search for sessions below %q", base), err)
+	}
+	return "", fmt.Errorf("no entry below %q shows a session: either nobody has one yet, or the service account may not read %s there", base, sessionContent)
+}
+
+func (d *Directory) checkAttribute(ctx context.Context, c *conn, name string) (string, error) {
 	e, err := d.sample(ctx, c, "devices", fmt.Sprintf("(%s=*)", name))
 	if err != nil {
 		return "", err

@@ -25,6 +25,10 @@ func TestCheck(t *testing.T) {
 		Users: []slapdtest.User{{Name: "alice", LDIF: "description: " + totp}}, Access: hiding("description"),
 	})
 
+	everywhere := alice
+	everywhere.LDIF = gluuAttribute + ": totp:MTIzNDU2Nzg5MDEyMzQ1Njc4OTA="
+	all := estate(t, sessionLDIF("alice", "{}"), everywhere)
+
 	for _, c := range []struct {
 		what   string
 		url    string
@@ -41,6 +45,11 @@ func TestCheck(t *testing.T) {
 		{"no identifier", noID.URL, nil, []string{"connect ok", "service account ok", "users error: shows no attribute entryUUID"}},
 		{"nobody has devices", noDevices.URL, nil, []string{"connect ok", "service account ok", "users ok", "devices warning"}},
 		{"no schema", unknown.URL, nil, []string{"connect ok", "service account ok", "users ok", "devices warning"}},
+		{"all sources and a write account", all.URL, func(c *Config) { *c = writing(all.URL, SourceAttribute, SourceGluu, SourceSessions) }, []string{"connect ok", "service account ok", "users ok", "devices ok", "gluu ok", "sessions ok", "write account ok"}},
+		{"nothing in any source", good.URL, func(c *Config) {
+			*c = writing(good.URL, SourceGluu, SourceSessions)
+			c.Devices.SessionsBase = slapdtest.GroupsBase
+		}, []string{"connect ok", "service account ok", "users ok", "gluu warning", "sessions warning", "write account error: " + writerDN}},
 		{"devices hidden by ACL", hidden.URL, func(c *Config) { c.Attributes.Devices = "description" }, []string{"connect ok", "service account ok", "users ok", "devices warning"}},
 	} {
 		t.Run(c.what, func(t *testing.T) {

@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,11 +47,19 @@ type Config struct {
 	// disabled or have expired are then no users, whatever is asked of them, and the group search also finds the
 	// primary group, and those that it is in.
 	ActiveDirectory bool
-	// Devices reads the values of Attributes.Devices. Required: [directory.ParseDeviceValues] with its options.
-	Devices func(values [][]byte) ([]directory.Device, []directory.Problem)
+	// Devices say where users' second factors stand, and how they are written.
+	Devices Devices
+	// Write is who writes devices; the zero value is who searches.
+	Write Account
 
-	// SearchConnections and BindConnections bound the connections to each server; default 8 and 64. A
-	// connection carries one bind at a time, so BindConnections ÷ latency is how many logins a second there can be.
+	// EntryCache is for how long an entry that a name has led to is used again without asking; 0: never. What changes
+	// in the directory meanwhile (groups, devices, an account that is disabled) is not seen for so long. Passwords are
+	// always checked by a server.
+	EntryCache time.Duration
+
+	// SearchConnections and BindConnections bound the connections to each server, which are opened when they are needed;
+	// default 64 each. A connection carries one operation at a time, so connections ÷ latency is how many logins a
+	// second there can be.
 	SearchConnections, BindConnections int
 	// ConnectTimeout bounds the way to a server, TLS included; default 2 s.
 	ConnectTimeout time.Duration
@@ -64,6 +73,45 @@ type Config struct {
 	// Logger is told when servers fail and recover; default: nobody is.
 	Logger *slog.Logger
 }
+
+// Account is somebody who logs in at the servers.
+type Account struct {
+	DN       string
+	Password secret.String
+}
+
+// Source is a way in which users' devices are written.
+type Source string
+
+// The sources.
+const (
+	// SourceAttribute: Attributes.Devices of the user's entry, each value an array as LemonLDAP::NG's `_2fDevices`.
+	SourceAttribute Source = "attribute"
+	// SourceGluu: Devices.GluuAttribute of the user's entry, "totp:…" and "hotp:…" among its values.
+	SourceGluu Source = "gluu"
+	// SourceSessions: LemonLDAP::NG's persistent session of the user, an entry of its own below Devices.SessionsBase.
+	SourceSessions Source = "sessions"
+)
+
+// Devices say where users' second factors stand.
+type Devices struct {
+	// Options say how devices are read, and with which key they are encrypted when they are written.
+	Options directory.DeviceOptions
+	// Sources are read in this order; a device that stands in several counts once. Default: SourceAttribute alone.
+	Sources []Source
+	// WriteTo is the one of Sources to which new devices are written; default: the first.
+	WriteTo Source
+	// ObjectClass is added to the entry of a user who lacks it when a device is written there, so that the entry
+	// may have the attribute; empty: none is.
+	ObjectClass string
+	// GluuAttribute is what SourceGluu reads; default oxExternalUid.
+	GluuAttribute string
+	// SessionsBase is the DN below which SourceSessions finds its entries. Required for it.
+	SessionsBase string
+}
+
+// has reports whether s is read.
+func (d *Devices) has(s Source) bool { return slices.Contains(d.Sources, s) }
 
 // Attributes are names of LDAP attributes; their case does not matter.
 type Attributes struct {
@@ -87,7 +135,13 @@ type Attributes struct {
 // wanted lists all attributes of a user once.
 func (c *Config) wanted() []string {
 	a := c.Attributes
-	all := append([]string{a.ID, a.Name, a.Devices, a.Mail, a.Phone, a.Groups}, a.Extra...)
+	all := append([]string{a.ID, a.Name, a.Mail, a.Phone, a.Groups}, a.Extra...)
+	if c.Devices.has(SourceAttribute) {
+		all = append(all, a.Devices)
+	}
+	if c.Devices.has(SourceGluu) {
+		all = append(all, c.Devices.GluuAttribute)
+	}
 	if c.ActiveDirectory {
 		all = append(all, userAccountControl, accountExpires, primaryGroupID, objectSID)
 	}
@@ -152,6 +206,11 @@ func (c *Config) setDefaults() {
 	text(&c.Attributes.Mail, "mail")
 	text(&c.Attributes.Phone, "mobile")
 	text(&c.Attributes.Groups, "memberOf")
+	if len(c.Devices.Sources) == 0 {
+		c.Devices.Sources = []Source{SourceAttribute}
+	}
+	text((*string)(&c.Devices.WriteTo), string(c.Devices.Sources[0]))
+	text(&c.Devices.GluuAttribute, "oxExternalUid")
 	text(&c.Groups.Filter, "(member=%d)")
 	text(&c.Groups.NameAttribute, "cn")
 
@@ -160,7 +219,7 @@ func (c *Config) setDefaults() {
 			*field = value
 		}
 	}
-	number(&c.SearchConnections, 8)
+	number(&c.SearchConnections, 64)
 	number(&c.BindConnections, 64)
 
 	duration := func(field *time.Duration, value time.Duration) {

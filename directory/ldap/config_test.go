@@ -56,7 +56,17 @@ func TestMistakesInTheConfiguration(t *testing.T) {
 		{func(c *Config) {
 			c.Groups = GroupSearch{Base: "dc=x", Filter: "(member:1.2.840.113556.1.4.1941:=%d)"}
 		}, ""},
-		{func(c *Config) { c.Devices = nil }, "Devices is missing"},
+		{func(c *Config) { c.Devices.Sources = []Source{"ldif"} }, `names "ldif", which is none of`},
+		{func(c *Config) { c.Devices.Sources = []Source{SourceGluu, SourceGluu} }, `names "gluu" twice`},
+		{func(c *Config) { c.Devices.WriteTo = SourceGluu }, "is not among Devices.Sources"},
+		{func(c *Config) { c.Devices.Sources = []Source{SourceSessions} }, "Devices.SessionsBase is empty"},
+		{func(c *Config) {
+			c.Devices = Devices{Sources: []Source{SourceSessions}, SessionsBase: "sessions"}
+		}, `Devices.SessionsBase "sessions" is no DN`},
+		{func(c *Config) { c.Devices = Devices{Sources: []Source{SourceGluu}, GluuAttribute: "_x"} }, "names begin with a letter"},
+		{func(c *Config) { c.Devices.ObjectClass = "a class" }, `Devices.ObjectClass "a class"`},
+		{func(c *Config) { c.Write.Password = secret.New("x") }, "Write.Password stands without Write.DN"},
+		{func(c *Config) { c.Write.DN = "cn=writer" }, `the password of Write.DN "cn=writer" is empty`},
 		{func(c *Config) { c.BindConnections = -1 }, "at least 1"},
 		{func(c *Config) { c.OperationTimeout = -time.Second }, "not be negative"},
 	} {
@@ -83,7 +93,7 @@ func TestAllMistakesAtOnce(t *testing.T) {
 	if err == nil {
 		t.Fatal("accepted")
 	}
-	for _, want := range []string{`"x"`, `"ldap://h"`, "Base", "Filter", "Devices"} {
+	for _, want := range []string{`"x"`, `"ldap://h"`, "Base", "Filter"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%s is not in %v", want, err)
 		}

@@ -39,6 +39,16 @@ func (c *conn) search(ctx context.Context, r *goldap.SearchRequest) (entries []*
 	return entries, err
 }
 
+// modify changes an entry (RFC 4511 §4.6): all of r or nothing.
+func (c *conn) modify(ctx context.Context, r *goldap.ModifyRequest) error {
+	return c.do(ctx, func() error { return c.ldap.Modify(r) })
+}
+
+// add makes an entry (RFC 4511 §4.7).
+func (c *conn) add(ctx context.Context, r *goldap.AddRequest) error {
+	return c.do(ctx, func() error { return c.ldap.Add(r) })
+}
+
 // do runs one operation, and ends it when ctx or the operation's time ends.
 func (c *conn) do(ctx context.Context, operation func() error) error {
 	c.wire.allow(maxAnswer)
@@ -78,7 +88,7 @@ func (c *conn) do(ctx context.Context, operation func() error) error {
 // leavesUsable reports whether a connection is as good as before after an operation that ended with err.
 // After "operations error" or "busy", for one, it may have lost its login.
 func leavesUsable(err error) bool {
-	return refusesLogin(err) || goldap.IsErrorWithCode(err, goldap.LDAPResultSizeLimitExceeded)
+	return refusesLogin(err) || isLostRace(err) || goldap.IsErrorWithCode(err, goldap.LDAPResultSizeLimitExceeded)
 }
 
 // usable reports whether another operation may be tried on c, as far as c knows.

@@ -28,7 +28,7 @@ func checkName(name string) error {
 	return nil
 }
 
-// userOf makes a User of an entry; its groups are left to groupsOf.
+// userOf makes a User of an entry; its devices are left to written, and its groups to groupsOf.
 func (d *Directory) userOf(e *goldap.Entry) (*directory.User, error) {
 	names := d.config.Attributes
 	if strings.TrimSpace(e.DN) == "" {
@@ -58,9 +58,6 @@ func (d *Directory) userOf(e *goldap.Entry) (*directory.User, error) {
 		if a := attribute(e, extra); a != nil {
 			u.Attributes[extra] = a.Values
 		}
-	}
-	if a := attribute(e, names.Devices); a != nil {
-		u.Devices, u.Skipped = d.config.Devices(a.ByteValues)
 	}
 	return u, nil
 }

@@ -14,6 +14,7 @@ type server struct {
 	dial      func(context.Context) (*conn, error)
 	searches  *pool
 	binds     *pool
+	writes    *pool
 	retryDown time.Duration
 	now       func() time.Time
 	log       *slog.Logger
@@ -86,13 +87,17 @@ func binding(s *server) *pool   { return s.binds }
 //
 // What a server definitely said (yes, no such user, wrong password) is final, and no other is asked.
 func (d *Directory) ask(ctx context.Context, kind purpose, operation func(context.Context, *conn) error) error {
+	return d.askServers(ctx, func(ctx context.Context, s *server) error { return s.run(ctx, kind(s), operation) })
+}
+
+func (d *Directory) askServers(ctx context.Context, question func(context.Context, *server) error) error {
 	var failures error
 	untried := len(d.servers)
 	try := func(s *server) (final bool, err error) {
 		ctx, cancel := share(ctx, untried)
 		defer cancel()
 		untried--
-		err = s.run(ctx, kind(s), operation)
+		err = question(ctx, s)
 		if err != nil {
 			err = &serverError{url: s.endpoint.url, err: err}
 		}

@@ -126,6 +126,8 @@ func result(request *ber.Packet, code int, referrals ...string) []*ber.Packet {
 		goldap.ApplicationBindRequest:     goldap.ApplicationBindResponse,
 		goldap.ApplicationSearchRequest:   goldap.ApplicationSearchResultDone,
 		goldap.ApplicationExtendedRequest: goldap.ApplicationExtendedResponse,
+		goldap.ApplicationModifyRequest:   goldap.ApplicationModifyResponse,
+		goldap.ApplicationAddRequest:      goldap.ApplicationAddResponse,
 	}
 	kind, known := kinds[request.Tag]
 	if !known {

@@ -8,6 +8,9 @@
 //   - A bind, on a connection that never searches, says whether the password is right. The DN that is
 //     bound as comes from the search's answer, never from what the user typed.
 //
+// Devices are written on connections of a third kind ([Directory.ChangeDevices]), bound as an account that may be
+// another: a change is made of what was just read, on the same server, and refused if that is not there any more.
+//
 // The traps of LDAP that this package keeps its callers out of:
 //
 //   - A bind with an empty password succeeds, as nobody (RFC 4513 §5.1.2). It is refused before
@@ -42,6 +45,7 @@ type Directory struct {
 	config  Config
 	wanted  []string // the attributes of a user's entry
 	servers []*server
+	entries entryCache
 	log     *slog.Logger
 }
 
@@ -53,7 +57,7 @@ func New(c Config) (*Directory, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Directory{config: c, wanted: c.wanted(), log: c.Logger}
+	d := &Directory{config: c, wanted: c.wanted(), log: c.Logger, entries: entryCache{keep: c.EntryCache, now: c.Now}}
 	for _, e := range endpoints {
 		d.servers = append(d.servers, d.newServer(e, tlsConfig))
 	}
@@ -81,8 +85,22 @@ func (d *Directory) newServer(e endpoint, tlsConfig *tls.Config) *server {
 		}
 		return c, nil
 	})
+	s.writes = newPool(writeConnections, d.config.Now, func(ctx context.Context) (*conn, error) {
+		c, err := s.dial(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err := d.bindWriter(ctx, c); err != nil {
+			c.close()
+			return nil, err // logins need no write account: a server that refuses it is well
+		}
+		return c, nil
+	})
 	return s
 }
+
+// writeConnections is how many connections to each server are kept to write devices: few do at the same time.
+const writeConnections = 4
 
 // bindService logs the service account in on c; without one, c stays anonymous.
 func (d *Directory) bindService(ctx context.Context, c *conn) error {
@@ -137,6 +155,7 @@ func (d *Directory) probe(ctx context.Context, s *server) error {
 func (d *Directory) Close() error {
 	for _, s := range d.servers {
 		s.searches.close()
+		s.writes.close()
 		s.binds.close()
 	}
 	return nil
@@ -150,7 +169,10 @@ func (d *Directory) Lookup(ctx context.Context, name string) (*directory.User, e
 			return nil, err
 		}
 	}
-	var user *directory.User
+	user, remember := d.entries.find(name)
+	if user != nil {
+		return user, nil
+	}
 	err := d.ask(ctx, searching, func(ctx context.Context, c *conn) error {
 		entry, err := d.findEntry(ctx, c, name)
 		if err != nil {
@@ -160,6 +182,11 @@ func (d *Directory) Lookup(ctx context.Context, name string) (*directory.User, e
 		if err != nil {
 			return err
 		}
+		found, err := d.written(ctx, c, entry)
+		if err != nil {
+			return err
+		}
+		u.Devices, u.Skipped = directory.ParsePlaces(found.places, d.config.Devices.Options)
 		if err := d.mayLogIn(entry); err != nil {
 			return err
 		}
@@ -172,6 +199,7 @@ func (d *Directory) Lookup(ctx context.Context, name string) (*directory.User, e
 	if err != nil {
 		return nil, err
 	}
+	remember(user)
 	return user, nil
 }
 

@@ -28,9 +28,6 @@ func config(urls ...string) Config {
 		BindDN:       slapdtest.ServiceDN,
 		BindPassword: secret.New(slapdtest.ServicePassword),
 		Base:         slapdtest.Base,
-		Devices: func(values [][]byte) ([]directory.Device, []directory.Problem) {
-			return directory.ParseDeviceValues(values, directory.DeviceOptions{})
-		},
 	}
 }
 

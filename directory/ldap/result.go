@@ -34,6 +34,13 @@ func isServersFault(err error) bool {
 	return errors.As(err, &b) || errors.As(err, &w) || errors.As(err, &a)
 }
 
+// isLostRace reports whether a write's answer means that somebody else has changed, between the reading and the
+// writing, what was to be changed (RFC 4511 §4.6, §4.7).
+func isLostRace(err error) bool {
+	return goldap.IsErrorAnyOf(err, goldap.LDAPResultNoSuchAttribute, goldap.LDAPResultAttributeOrValueExists,
+		goldap.LDAPResultEntryAlreadyExists, goldap.LDAPResultNoSuchObject)
+}
+
 // isDown reports whether err is a reason to pass the server over for a while. The caller's own end of patience is not.
 func isDown(err error) bool {
 	var slow *slowError

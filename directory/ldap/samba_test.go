@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"tandem/directory"
 	"tandem/directory/ldap"
 	"tandem/internal/config"
+	"tandem/internal/secret"
 	"tandem/test/sambatest"
 )
 
@@ -45,6 +47,7 @@ func TestActiveDirectory(t *testing.T) {
 		{"Transport", testTransport},
 		{"References", testReferences},
 		{"Schema", testSchema},
+		{"Writing", testWriting},
 		{"UsualAttributes", testUsualAttributes},
 		{"Check", testCheck},
 	} {
@@ -85,9 +88,7 @@ func (d domain) configured(t *testing.T, url, more string) *ldap.Directory {
 		Base: l.Base, Filter: l.Filter, Names: directory.Names{Domains: l.Domains, Realms: l.Realms}, ActiveDirectory: l.IsActiveDirectory(),
 		Attributes: ldap.Attributes{ID: l.Attributes.ID, Name: l.Attributes.Name, Devices: l.Attributes.Devices},
 		Groups:     ldap.GroupSearch{Base: l.Groups.Base, Filter: l.Groups.Filter},
-		Devices: func(values [][]byte) ([]directory.Device, []directory.Problem) {
-			return directory.ParseDeviceValues(values, directory.DeviceOptions{})
-		},
+		Write:      ldap.Account{DN: l.Write.BindDN, Password: l.Write.BindPassword},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -340,7 +341,7 @@ func testTransport(t *testing.T, d domain) {
 	}
 
 	// A controller refuses passwords that come in clear. That says nothing about the password.
-	open, err := ldap.New(ldap.Config{URLs: []string{d.URL}, Base: sambatest.Base, Devices: func([][]byte) ([]directory.Device, []directory.Problem) { return nil, nil }})
+	open, err := ldap.New(ldap.Config{URLs: []string{d.URL}, Base: sambatest.Base})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -393,6 +394,42 @@ func testSchema(t *testing.T, d domain) {
 		if err := c.Modify(change); err == nil {
 			t.Errorf("%s writes the devices", who)
 		}
+	}
+}
+
+// testWriting comes after testSchema, which gives the service account the right to read devices.
+func testWriting(t *testing.T, d domain) {
+	d.AddUser(sambatest.User{Name: "peggy", Password: password})
+	add := func(name, key string) directory.Change {
+		return directory.Change{Add: []directory.Device{{Type: directory.TypeTOTP, Name: name, Epoch: 1, Secret: secret.New(strings.Repeat(key, 20))}}}
+	}
+	as := func(dn, password string) *ldap.Directory {
+		return d.configured(t, d.TLSURL, fmt.Sprintf("[directory.ldap.write]\nbind_dn = %q\nbind_password = %q\n", dn, password))
+	}
+	victor := as(d.AddUser(sambatest.User{Name: "victor", Password: password}), password)
+	if err := victor.ChangeDevices(t.Context(), d.lookup(t, "peggy"), add("phone", "p")); !errors.Is(err, directory.ErrReadOnly) {
+		t.Errorf("an account without the right: %v", err)
+	}
+	writer := as(sambatest.AdminDN, sambatest.AdminPassword)
+	var running sync.WaitGroup
+	for n := range 8 {
+		running.Go(func() {
+			if err := writer.ChangeDevices(t.Context(), d.lookup(t, "peggy"), add(fmt.Sprintf("phone %d", n), fmt.Sprint(n))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	running.Wait()
+	u := d.lookup(t, "peggy")
+	if len(u.Devices) != 8 {
+		t.Fatalf("%+v", u.Devices)
+	}
+	change := directory.Change{Remove: []string{u.Devices[0].ID()}, Rename: map[string]string{u.Devices[1].ID(): "new name"}}
+	if err := writer.ChangeDevices(t.Context(), u, change); err != nil {
+		t.Fatal(err)
+	}
+	if u := d.lookup(t, "peggy"); len(u.Devices) != 7 || u.Devices[0].Name != "new name" {
+		t.Errorf("%+v", u.Devices)
 	}
 }
 

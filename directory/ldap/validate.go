@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 
 	goldap "github.com/go-ldap/ldap/v3"
@@ -46,17 +47,50 @@ func (c *Config) validate() (endpoints []endpoint, tlsConfig *tls.Config, err er
 	}
 	c.validateSearches(wrong)
 
-	if c.Devices == nil {
-		wrong("Devices is missing: nobody can read the values of %s", c.Attributes.Devices)
+	switch w := c.Write; {
+	case w.DN == "" && !w.Password.Empty():
+		wrong("Write.Password stands without Write.DN: say whose password it is")
+	case w.DN != "" && w.Password.Empty():
+		wrong("the password of Write.DN %q is empty, which would log in as nobody (RFC 4513 §5.1.2): set it", w.DN)
 	}
+	c.validateDevices(wrong)
 	if c.SearchConnections < 1 || c.BindConnections < 1 {
 		wrong("SearchConnections %d and BindConnections %d must be at least 1", c.SearchConnections, c.BindConnections)
+	}
+	if c.EntryCache < 0 || c.EntryCache > maxEntryCache {
+		wrong("EntryCache %v must be from 0 to %v", c.EntryCache, maxEntryCache)
 	}
 	if c.ConnectTimeout < 0 || c.OperationTimeout < 0 || c.RetryDown < 0 {
 		wrong("ConnectTimeout %v, OperationTimeout %v and RetryDown %v must not be negative",
 			c.ConnectTimeout, c.OperationTimeout, c.RetryDown)
 	}
 	return endpoints, tlsConfig, errors.Join(mistakes...)
+}
+
+func (c *Config) validateDevices(wrong func(format string, args ...any)) {
+	d := c.Devices
+	for i, s := range d.Sources {
+		switch {
+		case s != SourceAttribute && s != SourceGluu && s != SourceSessions:
+			wrong("Devices.Sources names %q, which is none of %q, %q and %q", s, SourceAttribute, SourceGluu, SourceSessions)
+		case slices.Contains(d.Sources[:i], s):
+			wrong("Devices.Sources names %q twice", s)
+		}
+	}
+	if !d.has(d.WriteTo) {
+		wrong("Devices.WriteTo %q is not among Devices.Sources: what is written there would not be read", d.WriteTo)
+	}
+	if d.ObjectClass != "" && !attributeName.MatchString(d.ObjectClass) {
+		wrong("Devices.ObjectClass %q cannot be the name of an object class", d.ObjectClass)
+	}
+	if !d.has(SourceSessions) {
+		return
+	}
+	if strings.TrimSpace(d.SessionsBase) == "" {
+		wrong("Devices.SessionsBase is empty: name the DN below which LemonLDAP::NG keeps its persistent sessions")
+	} else if _, err := goldap.ParseDN(d.SessionsBase); err != nil {
+		wrong("Devices.SessionsBase %q is no DN: %w", d.SessionsBase, err)
+	}
 }
 
 func (c *Config) validateSearches(wrong func(format string, args ...any)) {

@@ -3,6 +3,7 @@ package admin_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -18,6 +19,7 @@ import (
 
 	"tandem/directory"
 	"tandem/internal/admin"
+	"tandem/internal/secret"
 	"tandem/verify"
 	"tandem/verify/rule"
 )
@@ -83,6 +85,39 @@ func (f *fakeCore) PutRecord(_ context.Context, name, key string, value []byte) 
 	}
 	f.records[key] = value
 	return "alice", nil
+}
+
+func (f *fakeCore) ConfirmDevice(_ context.Context, name string, d directory.Device, codes []secret.String) (string, verify.Use, error) {
+	switch {
+	case name != "Alice":
+		return "", verify.Use{}, errors.New("no such user")
+	case d.Secret.Reveal() != "a key" || d.Epoch != 7 || d.Digits != 8 || d.Period != 60 || d.Algorithm != "SHA256":
+		return "", verify.Use{}, errors.New("the device was lost on the way")
+	case codes[0].Reveal() != "right":
+		return "", verify.Use{}, fmt.Errorf("%w for now", verify.ErrWrongCode)
+	}
+	return "alice", verify.Use{Text: "step 1"}, nil
+}
+
+func (f *fakeCore) Spend(_ context.Context, name string, _ directory.Device, numbers []uint64) (string, error) {
+	if name != "Alice" || len(numbers) != 2 {
+		return "", errors.New("no such user")
+	}
+	return "alice", nil
+}
+
+func (f *fakeCore) Resync(_ context.Context, name, deviceID string, codes []secret.String) (account, found string, err error) {
+	if name != "Alice" || deviceID != "ID" || len(codes) != 2 {
+		return "", "", verify.ErrUsedCode
+	}
+	return "alice", "57 ahead", nil
+}
+
+func (f *fakeCore) Describe(_ context.Context, name string) (verify.Description, error) {
+	if name != "Alice" {
+		return verify.Description{}, errors.New("no such user")
+	}
+	return verify.Description{Name: "alice"}, nil
 }
 
 type desk struct {

@@ -25,7 +25,7 @@ func Dial(path string) (*Client, error) {
 }
 
 // Do sends r and hands each reply to each, up to the last. each's answer is sent when a reply asks for
-// one (Reply.Prompt). A Reply.Error is Do's error.
+// one (Reply.Prompt). A Reply.Error is Do's error, and the Reply is returned beside it.
 func (c *Client) Do(r Request, each func(Reply) (answer string, err error)) (last Reply, err error) {
 	if err := writeLine(c.conn, r); err != nil {
 		return Reply{}, fmt.Errorf("ask tandemd: %w", err)

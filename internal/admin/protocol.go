@@ -1,7 +1,9 @@
 // Package admin is the socket between the running daemon and its admin's command.
 //
 // The daemon owns the state file, so whatever touches state goes through it: `tandem unlock`, `tandem recovery`,
-// `tandem try`, `tandem policy test`, the state of the store for `tandem check`. The socket is mode 0600, and only root and the
+// `tandem try`, `tandem policy test`, `tandem user`, `tandem resync`, the codes that confirm a new device, the state of the
+// store for `tandem check`. Devices themselves are written by the command; the daemon only writes into the audit what the
+// command is about to do. The socket is mode 0600, and only root and the
 // daemon's own user are served; what they did, and who they were, goes to the audit.
 //
 // A connection carries JSON lines: one [Request], then any number of [Reply] of which the last has
@@ -37,6 +39,15 @@ const (
 	OpRecoveryLeft   = "recovery-left"
 	// OpPolicy says what a login would meet, without trying it.
 	OpPolicy = "policy"
+	// OpConfirm checks codes of a device that is about to be written down, and uses them up. OpSpend notes codes that
+	// were used elsewhere. OpResync catches up with a device that counts.
+	OpConfirm = "device-confirm"
+	OpSpend   = "device-spend"
+	OpResync  = "resync"
+	// OpDescribe says what the core sees of a user.
+	OpDescribe = "describe"
+	// OpChange puts into the audit what the command is about to do to a device, or that it failed.
+	OpChange = "device-change"
 )
 
 // Request is what the command sends.
@@ -56,6 +67,16 @@ type Request struct {
 	Explain bool `json:"explain,omitempty"`
 	// Record is the new set of OpRecovery, as recovery.Make made it.
 	Record []byte `json:"record,omitempty"`
+	// Device is that of OpConfirm, OpSpend and OpChange; of OpChange only what names it.
+	Device *Device `json:"device,omitempty"`
+	// DeviceID is that of OpResync.
+	DeviceID string `json:"device_id,omitempty"`
+	// Codes are what the device shows, for OpConfirm and OpResync: one, or two that follow one another.
+	Codes []string `json:"codes,omitempty"`
+	// Numbers are those of the codes of OpSpend: time steps.
+	Numbers []uint64 `json:"numbers,omitempty"`
+	// Change is what OpChange is about.
+	Change *Change `json:"change,omitempty"`
 }
 
 // Login is a login as a front door would hand it over. All may be empty.
@@ -86,7 +107,8 @@ type Reply struct {
 	Decision *verify.Decision `json:"decision,omitempty"`
 	// Prompt asks for the answer to a challenge.
 	Prompt string `json:"prompt,omitempty"`
-	// Outcome, Reason and AttemptID are the verdict of a try; Message is what the user would read.
+	// Outcome, Reason and AttemptID are the verdict of a try; Message is what the user would read. Beside an Error,
+	// Reason tells apart what typing another code mends.
 	Outcome   string `json:"outcome,omitempty"`
 	Reason    string `json:"reason,omitempty"`
 	AttemptID string `json:"attempt_id,omitempty"`
@@ -96,6 +118,10 @@ type Reply struct {
 	Until   *time.Time `json:"until,omitempty"`
 	// Left is how many recovery codes the user has.
 	Left int `json:"left,omitempty"`
+	// Use answers OpConfirm: what was claimed.
+	Use *verify.Use `json:"use,omitempty"`
+	// Description answers OpDescribe, beside Left.
+	Description *verify.Description `json:"description,omitempty"`
 	// Status answers OpStatus.
 	Status *Status `json:"status,omitempty"`
 	// Preview answers OpPolicy.

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"tandem/directory"
 	"tandem/internal/secret"
 	"tandem/internal/unixsock"
 	"tandem/verify"
@@ -27,6 +28,10 @@ type Core interface {
 	Record(ctx context.Context, name, key string) (account string, value []byte, err error)
 	PutRecord(ctx context.Context, name, key string, value []byte) (account string, err error)
 	Preview(ctx context.Context, a verify.Attempt, at time.Time) (verify.Preview, error)
+	ConfirmDevice(ctx context.Context, name string, d directory.Device, codes []secret.String) (account string, use verify.Use, err error)
+	Spend(ctx context.Context, name string, d directory.Device, numbers []uint64) (account string, err error)
+	Resync(ctx context.Context, name, deviceID string, codes []secret.String) (account, found string, err error)
+	Describe(ctx context.Context, name string) (verify.Description, error)
 }
 
 // Action is the audit's line about something that an admin did.
@@ -38,7 +43,12 @@ type Action struct {
 	PID     int32  `json:"pid"`
 	User    string `json:"user,omitempty"`
 	Account string `json:"account,omitempty"`
-	Error   string `json:"error,omitempty"`
+	// Device is the name of the device that it was done to, DeviceType its type, and Detail says more.
+	Device     string `json:"device,omitempty"`
+	DeviceType string `json:"device_type,omitempty"`
+	Detail     string `json:"detail,omitempty"`
+	// Error says that it was tried and failed: a line without it stands before.
+	Error string `json:"error,omitempty"`
 }
 
 // Config is what a Server needs.
@@ -55,7 +65,7 @@ type Config struct {
 
 // The bounds of one admin connection.
 const (
-	maxConnections = 16
+	maxConnections = 256              // scripts add devices many at a time
 	connectionTime = 10 * time.Minute // a person types the answers
 	requestTime    = 30 * time.Second
 )
@@ -89,7 +99,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		select {
 		case places <- struct{}{}:
 		default:
-			_ = conn.Close() // more admins than anybody has
+			_ = conn.Close()
 			continue
 		}
 		open.Go(func() {
@@ -151,6 +161,16 @@ func (c *connection) answer(ctx context.Context, r Request) error {
 		return c.try(ctx, r)
 	case OpPolicy:
 		return c.preview(ctx, r)
+	case OpConfirm:
+		return c.confirmDevice(ctx, r)
+	case OpSpend:
+		return c.spend(ctx, r)
+	case OpResync:
+		return c.resync(ctx, r)
+	case OpDescribe:
+		return c.describe(ctx, r)
+	case OpChange:
+		return c.noteChange(r)
 	}
 	return writeLine(c.conn, Reply{Error: fmt.Sprintf("this tandemd does not know %q: is it older than the command?", r.Op), Done: true})
 }
@@ -176,14 +196,20 @@ func (c *connection) unlock(ctx context.Context, r Request) error {
 
 // record writes the audit's line about r. It is written before r is done: what cannot be recorded is not done.
 func (c *connection) record(r Request) error {
-	if err := c.Audit(Action{Time: time.Now().UTC(), Action: r.Op, By: c.by, PID: c.pid, User: r.User}); err != nil {
+	return c.note(Action{Action: r.Op, User: r.User})
+}
+
+// note writes a line about something that this administrator does.
+func (c *connection) note(a Action) error {
+	a.Time, a.By, a.PID = time.Now().UTC(), c.by, c.pid
+	if err := c.Audit(a); err != nil {
 		return fmt.Errorf("the audit record could not be written, nothing was changed: %w", err)
 	}
 	return nil
 }
 
 func (c *connection) refuse(err error) error {
-	return writeLine(c.conn, Reply{Error: err.Error(), Done: true})
+	return writeLine(c.conn, Reply{Error: err.Error(), Reason: string(reasonOf(err)), Done: true})
 }
 
 // try runs a real attempt through the core, with all it costs: a code that is right is used up.

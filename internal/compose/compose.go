@@ -112,8 +112,11 @@ func Directory(c *config.Config, now func() time.Time, log *slog.Logger) (d veri
 
 // LDAP makes the LDAP directory. It connects to nobody yet.
 func LDAP(c *config.Config, now func() time.Time, log *slog.Logger) (*ldap.Directory, error) {
-	options := directory.DeviceOptions{CryptKey: c.Devices.LLNGCryptKey, MinSecretBits: c.Devices.MinSecretBits}
 	l := c.Directory.LDAP
+	sources := make([]ldap.Source, 0, len(l.Devices.Sources))
+	for _, s := range l.Devices.Sources {
+		sources = append(sources, ldap.Source(s))
+	}
 	d, err := ldap.New(ldap.Config{
 		URLs: l.URLs, StartTLS: l.StartTLS, CAFile: l.CAFile, ServerName: l.ServerName, AllowPlaintext: l.AllowPlaintext,
 		BindDN: l.BindDN, BindPassword: l.BindPassword, Base: l.Base, Scope: ldap.Scope(l.Scope), Filter: l.Filter,
@@ -123,10 +126,13 @@ func LDAP(c *config.Config, now func() time.Time, log *slog.Logger) (*ldap.Direc
 			Phone: l.Attributes.Phone, Groups: l.Attributes.Groups, Extra: l.Attributes.Extra,
 		},
 		Groups: ldap.GroupSearch{Base: l.Groups.Base, Filter: l.Groups.Filter, NameAttribute: l.Groups.Name, Nested: l.Groups.Nested},
-		Devices: func(values [][]byte) ([]directory.Device, []directory.Problem) {
-			return directory.ParseDeviceValues(values, options)
+		Devices: ldap.Devices{
+			Options: directory.DeviceOptions{CryptKey: c.Devices.LLNGCryptKey, MinSecretBits: c.Devices.MinSecretBits},
+			Sources: sources, WriteTo: ldap.Source(l.Devices.WriteTo),
+			ObjectClass: l.Devices.ObjectClass, GluuAttribute: l.Devices.GluuAttribute, SessionsBase: l.Devices.SessionsBase,
 		},
-		SearchConnections: l.SearchConnections, BindConnections: l.BindConnections,
+		Write:      ldap.Account{DN: l.Write.BindDN, Password: l.Write.BindPassword},
+		EntryCache: l.EntryCache, SearchConnections: l.SearchConnections, BindConnections: l.BindConnections,
 		ConnectTimeout: l.ConnectTimeout, OperationTimeout: l.OperationTimeout, RetryDown: l.RetryDown,
 		Now: now, Logger: log,
 	})
@@ -154,8 +160,15 @@ func Setup(c *config.Config, d verify.Directory, now func() time.Time, log *slog
 	if err != nil {
 		return verify.Setup{}, err
 	}
+	devices, err := DeviceRules(c)
+	if err != nil {
+		return verify.Setup{}, err
+	}
+	writer, _ := d.(verify.Registry)
 	return verify.Setup{
 		Directory: d,
+		Registry:  writer,
+		Devices:   devices,
 		Passwords: passwords,
 		Factors:   factors,
 		Levels:    levels,
@@ -233,6 +246,7 @@ func policies(configured []config.Policy, attributes []string) (named map[string
 			When: when, AllowedGroups: p.AllowedGroups, RequiredFrom: required, Spared: 100 - p.RolloutPercent,
 			Level: p.Level, FirstLevel: p.FirstLevel, TellAccountState: p.TellAccountState,
 			Language: p.Language, LanguageAttribute: p.LanguageAttribute, Reply: reply,
+			Enrol: policy.Enrol(p.Enrol), EnrolTimeout: p.EnrolTimeout, SkipWord: p.SkipWord,
 			Tries: p.Tries, LoginTimeout: p.LoginTimeout, HideFirstFactor: p.HideFirstFactor,
 			Factors: p.Factors, Choose: policy.Choose(p.Choose), Fallback: p.Fallback,
 			Second: policy.Demand(p.SecondFactor), EnforcedGroups: p.EnforcedGroups, ExemptGroups: p.ExemptGroups,
@@ -298,7 +312,7 @@ func RADIUS(c *config.Config, core radiusd.Core, log *slog.Logger) radiusd.Confi
 func PAM(c *config.Config, core pamhelper.Core, log *slog.Logger) pamhelper.Config {
 	return pamhelper.Config{
 		Path: c.PAM.Socket,
-		Door: pamhelper.Door{Core: core, Log: log, RejectDelay: c.Radius.RejectDelay},
+		Door: pamhelper.Door{Core: core, Log: log, RejectDelay: c.Radius.RejectDelay, QRCode: c.PAM.QRCode},
 	}
 }
 

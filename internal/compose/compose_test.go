@@ -20,6 +20,7 @@ func TestDefaultsAreTheSameEverywhere(t *testing.T) {
 		Choose: policy.ChooseFirst, Second: policy.DemandRequired,
 		WordDelimiter: policy.DefaultWordDelimiter, ResendWord: policy.DefaultResendWord,
 		AllowedGroups: []string{}, FirstLevel: policy.DefaultFirstLevel, Language: policy.DefaultLanguage,
+		Enrol: policy.EnrolOff, EnrolTimeout: policy.DefaultEnrolTimeout, SkipWord: policy.DefaultSkipWord,
 	}
 	setup, err := compose.Setup(c, nil, nil, nil)
 	if err != nil {

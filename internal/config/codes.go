@@ -1,9 +1,13 @@
 package config
 
 import (
+	"strings"
 	"time"
+	"unicode"
 
+	"tandem/directory"
 	"tandem/internal/secret"
+	"tandem/verify/policy"
 )
 
 // Devices are rules for all of users' devices.
@@ -18,10 +22,44 @@ type Devices struct {
 	// demands, each is warned of. 40 to 512.
 	// Default: 80. Reload: taken over.
 	MinSecretBits int `toml:"min_secret_bits"`
+	// Max is how many devices a user may have. 1 to 128.
+	// Default: 10. Reload: taken over.
+	Max int `toml:"max"`
+	// Issuer is what authenticator apps show as the name of who gave a key out. At most 64 bytes, without a colon.
+	// Default: Tandem. Reload: taken over.
+	Issuer string `toml:"issuer"`
+	// Label is what they show as the name of the account, with places as in policies.reply.value.
+	// Default: {user}. Reload: taken over.
+	Label string `toml:"label"`
+	// Name is what a device is called that a user enrols at a login: letters, digits, spaces, _ and -, at most 20
+	// characters.
+	// Default: phone. Reload: taken over.
+	Name string `toml:"name"`
+	// DeleteExpired removes devices that expired at the next login that their user makes by another device.
+	// Default: false. Reload: taken over.
+	DeleteExpired bool `toml:"delete_expired"`
+	// TTL is after how long devices of a type expire.
+	TTL DeviceTTL `toml:"ttl"`
+}
+
+// DeviceTTL is how long after its registration (epoch) a device may be used. One that does not say when that was has
+// expired.
+type DeviceTTL struct {
+	// TOTP is for devices by time; 0s: they never expire. 1h to 87600h.
+	// Default: 0s. Reload: taken over.
+	TOTP time.Duration `toml:"totp"`
+	// HOTP is for devices by counter; 0s: they never expire. 1h to 87600h.
+	// Default: 0s. Reload: taken over.
+	HOTP time.Duration `toml:"hotp"`
+	// Yubikey is for YubiKeys (Yubico OTP); 0s: they never expire. 1h to 87600h.
+	// Default: 0s. Reload: taken over.
+	Yubikey time.Duration `toml:"yubikey"`
 }
 
 // SetDefaults implements [tomlfile.Defaulter].
-func (d *Devices) SetDefaults() { d.MinSecretBits = 80 }
+func (d *Devices) SetDefaults() {
+	d.MinSecretBits, d.Max, d.Issuer, d.Label, d.Name = 80, 10, "Tandem", "{user}", "phone"
+}
 
 // TOTP is for codes by time (RFC 6238); what a device says itself comes first.
 type TOTP struct {
@@ -72,9 +110,39 @@ func (h *HOTP) SetDefaults() {
 	*h = HOTP{Digits: 6, Algorithm: "SHA1", LookAhead: 10, ResyncWindow: 100, Level: 2}
 }
 
-func (c *checker) devices(d *Devices) {
+func (c *checker) devices(d *Devices, attributes []string) {
 	c.secret("devices.llngcrypt_key", &d.LLNGCryptKey, "devices.llngcrypt_key_file", &d.LLNGCryptKeyFile, false)
 	between(c, "devices.min_secret_bits", d.MinSecretBits, 40, 512)
+	between(c, "devices.max", d.Max, 1, directory.MaxDevices)
+	switch {
+	case d.Issuer == "":
+		c.missing("devices.issuer", "name who gives the keys out, as users know it")
+	case len(d.Issuer) > maxName:
+		c.Errorf("devices.issuer", "is %d bytes long, which makes a QR code too large for terminals: use at most %d", len(d.Issuer), maxName)
+	case strings.ContainsRune(d.Issuer, ':') || strings.ContainsFunc(d.Issuer, unicode.IsControl):
+		c.Errorf("devices.issuer", "has a colon, which ends the issuer in an otpauth:// URI, or a control character: leave it out")
+	}
+	if d.Label == "" {
+		c.missing("devices.label", `write what apps shall show as the account, such as "{user}"`)
+	} else if _, err := d.LabelTemplate(attributes); err != nil {
+		c.Errorf("devices.label", "%v", err)
+	}
+	if err := directory.CheckDeviceName(d.Name); err != nil {
+		c.Errorf("devices.name", "%v", err)
+	}
+	for name, ttl := range map[string]time.Duration{"totp": d.TTL.TOTP, "hotp": d.TTL.HOTP, "yubikey": d.TTL.Yubikey} {
+		if ttl != 0 {
+			between(c, "devices.ttl."+name, ttl, time.Hour, 10*365*24*time.Hour)
+		}
+	}
+	if d.DeleteExpired && d.TTL == (DeviceTTL{}) {
+		c.Errorf("devices.delete_expired", "means nothing without a time in [devices.ttl]: set one, or remove it")
+	}
+}
+
+// LabelTemplate is Label, parsed. attributes are those of users that are read; nil: any may be there.
+func (d *Devices) LabelTemplate(attributes []string) (policy.Template, error) {
+	return policy.ParseTemplate(d.Label, inTemplates(attributes))
 }
 
 func (c *checker) codes(t *TOTP, h *HOTP) {

@@ -62,8 +62,13 @@ type LDAP struct {
 	// Realms may be typed after the name, as in alice@corp.example.com, and are taken off. Case does not matter.
 	// Default: []. Reload: taken over.
 	Realms []string `toml:"realms"`
-	// SearchConnections is how many connections are kept for searches. 1 to 1000.
-	// Default: 8. Reload: taken over.
+	// EntryCache is for how long a user's entry is used again without a search, so that a login is one operation and not
+	// two. A change of groups, devices or state of the account is seen that much later; passwords are always checked by
+	// a server. 0s to 1m.
+	// Default: 0s, no entry is used again. Reload: taken over.
+	EntryCache time.Duration `toml:"entry_cache"`
+	// SearchConnections is how many searches there can be at once; connections are opened when they are needed. 1 to 1000.
+	// Default: 64. Reload: taken over.
 	SearchConnections int `toml:"search_connections"`
 	// BindConnections is how many passwords can be checked at once. 1 to 1000.
 	// Default: 64. Reload: taken over.
@@ -79,6 +84,8 @@ type LDAP struct {
 	RetryDown  time.Duration  `toml:"retry_down"`
 	Attributes LDAPAttributes `toml:"attributes"`
 	Groups     LDAPGroups     `toml:"groups"`
+	Devices    LDAPDevices    `toml:"devices"`
+	Write      LDAPWrite      `toml:"write"`
 }
 
 // SetDefaults implements [tomlfile.Defaulter].
@@ -88,7 +95,7 @@ func (l *LDAP) SetDefaults() {
 		Filter:            "(&(objectClass=person)(uid=%u))",
 		Domains:           []string{},
 		Realms:            []string{},
-		SearchConnections: 8,
+		SearchConnections: 64,
 		BindConnections:   64,
 		ConnectTimeout:    2 * time.Second,
 		OperationTimeout:  3 * time.Second,
@@ -97,7 +104,8 @@ func (l *LDAP) SetDefaults() {
 			ID: "entryUUID", Name: "uid", Devices: "tandemDevices",
 			Groups: "memberOf", Mail: "mail", Phone: "mobile", Extra: []string{},
 		},
-		Groups: LDAPGroups{Filter: "(member=%d)", Name: "cn"},
+		Groups:  LDAPGroups{Filter: "(member=%d)", Name: "cn"},
+		Devices: LDAPDevices{Sources: []string{"attribute"}, GluuAttribute: "oxExternalUid"},
 	}
 }
 
@@ -143,10 +151,45 @@ type LDAPGroups struct {
 	Nested bool `toml:"nested"`
 }
 
+// LDAPDevices says where users' second factors stand, and where new ones are written.
+type LDAPDevices struct {
+	// Sources are read in this order: attribute (directory.ldap.attributes.devices), gluu (Gluu's one-time codes),
+	// sessions (LemonLDAP::NG's persistent sessions). A device that stands in several counts once.
+	// Default: ["attribute"]. Reload: taken over.
+	Sources []string `toml:"sources"`
+	// WriteTo is the one of Sources in which new devices are written; empty: the first.
+	// Default: empty. Reload: taken over.
+	WriteTo string `toml:"write_to"`
+	// ObjectClass is added to the entry of a user who lacks it when a device is written to directory.ldap.attributes.devices,
+	// such as tandemUser; empty: none is. The account that writes needs the right to.
+	// Default: empty. Reload: taken over.
+	ObjectClass string `toml:"object_class"`
+	// GluuAttribute is where Gluu keeps "totp:…" and "hotp:…" in a user's entry.
+	// Default: oxExternalUid. Reload: taken over.
+	GluuAttribute string `toml:"gluu_attribute"`
+	// SessionsBase is the entry under which LemonLDAP::NG keeps its persistent sessions.
+	// Required with sessions. Reload: taken over.
+	SessionsBase string `toml:"sessions_base"`
+}
+
+// LDAPWrite is the account that writes devices, where that is not the one that searches.
+type LDAPWrite struct {
+	// BindDN is who writes; empty: who searches.
+	// Default: empty. Reload: taken over.
+	BindDN string `toml:"bind_dn"`
+	// BindPassword is the password of BindDN.
+	// Required with BindDN, unless BindPasswordFile is given. Reload: taken over.
+	BindPassword secret.String `toml:"bind_password"`
+	// BindPasswordFile holds that password, on one line.
+	// Default: none. Reload: read anew.
+	BindPasswordFile string `toml:"bind_password_file"`
+}
+
 func (c *checker) ldap(l *LDAP) {
 	c.preset(l)
 	c.transport(l)
-	c.binding(l)
+	c.binding("directory.ldap", l, &l.BindDN, &l.BindPassword, &l.BindPasswordFile, "remove the password to search anonymously")
+	c.binding("directory.ldap.write", l, &l.Write.BindDN, &l.Write.BindPassword, &l.Write.BindPasswordFile, "remove the password to write as who searches")
 	if l.Base == "" {
 		c.missing("directory.ldap.base", `write the DN that users stand under, such as base = "ou=people,dc=example,dc=org"`)
 	}
@@ -155,6 +198,7 @@ func (c *checker) ldap(l *LDAP) {
 	c.filter("directory.ldap.filter", l.Filter, "%u", "%n")
 	c.qualifiers("directory.ldap.domains", l.Domains)
 	c.qualifiers("directory.ldap.realms", l.Realms)
+	between(c, "directory.ldap.entry_cache", l.EntryCache, 0, time.Minute)
 	between(c, "directory.ldap.search_connections", l.SearchConnections, 1, 1000)
 	between(c, "directory.ldap.bind_connections", l.BindConnections, 1, 1000)
 	between(c, "directory.ldap.connect_timeout", l.ConnectTimeout, 100*time.Millisecond, time.Minute)
@@ -162,6 +206,7 @@ func (c *checker) ldap(l *LDAP) {
 	between(c, "directory.ldap.retry_down", l.RetryDown, time.Second, time.Hour)
 	c.attributes(&l.Attributes)
 	c.groups(&l.Groups, l.Preset != "")
+	c.sources(&l.Devices)
 }
 
 // transport checks the servers, and that passwords do not leave the host unencrypted unless the file
@@ -251,19 +296,52 @@ func isLoopback(host string) bool {
 	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
-// binding checks who searches. A DN without a password would be an unauthenticated bind, which servers
-// take for anonymous without a word (RFC 4513 §5.1.2).
-func (c *checker) binding(l *LDAP) {
-	const (
-		password = "directory.ldap.bind_password" //nolint:gosec // the name of a key
-		file     = "directory.ldap.bind_password_file"
-	)
-	c.secret(password, &l.BindPassword, file, &l.BindPasswordFile, l.BindDN != "")
-	if !l.IsActiveDirectory() || !isPrincipal(l.BindDN) {
-		c.dn("directory.ldap.bind_dn", l.BindDN)
+// binding checks who logs in, by the keys of block. A DN without a password would be an unauthenticated bind, which
+// servers take for anonymous without a word (RFC 4513 §5.1.2).
+func (c *checker) binding(block string, l *LDAP, dn *string, value *secret.String, path *string, without string) {
+	password, file := block+".bind_password", block+".bind_password_file"
+	c.secret(password, value, file, path, *dn != "")
+	if !l.IsActiveDirectory() || !isPrincipal(*dn) {
+		c.dn(block+".bind_dn", *dn)
 	}
-	if l.BindDN == "" && (c.has(password) || c.has(file)) {
-		c.missing("directory.ldap.bind_dn", "write whose the bind password is, or remove the password to search anonymously")
+	if *dn == "" && (c.has(password) || c.has(file)) {
+		c.missing(block+".bind_dn", "write whose the bind password is, or "+without)
+	}
+}
+
+// sources checks where devices stand.
+func (c *checker) sources(d *LDAPDevices) {
+	const key = "directory.ldap.devices"
+	if len(d.Sources) == 0 {
+		c.Errorf(key+".sources", `is empty, so that nobody would have a device: write ["attribute"], for one`)
+	}
+	for i, s := range d.Sources {
+		at := fmt.Sprintf("%s.sources[%d]", key, i)
+		c.oneOf(at, s, "attribute", "gluu", "sessions")
+		if slices.Contains(d.Sources[:i], s) {
+			c.Errorf(at, "%.40q stands there twice: leave one out", s)
+		}
+	}
+	if d.WriteTo != "" && !slices.Contains(d.Sources, d.WriteTo) {
+		c.Errorf(key+".write_to", "%.40q is not among sources, so that what is written there would not be read: add it there, or choose another", d.WriteTo)
+	}
+	if d.ObjectClass != "" {
+		c.attribute(key+".object_class", d.ObjectClass)
+	}
+	c.onlyWith("attribute", d.Sources, key+".object_class")
+	c.attribute(key+".gluu_attribute", d.GluuAttribute)
+	c.onlyWith("gluu", d.Sources, key+".gluu_attribute")
+	if slices.Contains(d.Sources, "sessions") && d.SessionsBase == "" {
+		c.missing(key+".sessions_base", `write the DN that LemonLDAP::NG keeps persistent sessions under, such as "ou=psessions,dc=example,dc=org"`)
+	}
+	c.dn(key+".sessions_base", d.SessionsBase)
+	c.onlyWith("sessions", d.Sources, key+".sessions_base")
+}
+
+// onlyWith refuses a key that means something only for a source that is not there.
+func (c *checker) onlyWith(source string, sources []string, key string) {
+	if c.has(key) && !slices.Contains(sources, source) {
+		c.Errorf(key, "is not used, as %q is not among sources: add it there, or remove this", source)
 	}
 }
 

@@ -32,7 +32,7 @@ func Load(path string) (*Config, error) {
 	c.pam(&conf.PAM)
 	c.radius(&conf.Radius, conf.Policies, conf.PAM.Socket != "")
 	c.directory(&conf.Directory)
-	c.devices(&conf.Devices)
+	c.devices(&conf.Devices, conf.Directory.ExtraAttributes())
 	c.codes(&conf.TOTP, &conf.HOTP)
 	c.factors(&conf.Factor, &conf.Devices, &conf.Directory)
 	c.throttle(&conf.Throttle)

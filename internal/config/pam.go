@@ -11,11 +11,14 @@ type PAM struct {
 	// PasswordService is the PAM service, a file in /etc/pam.d, that it asks.
 	// Default: tandem-password. Reload: taken over.
 	PasswordService string `toml:"password_service"`
+	// QRCode draws a QR code into the prompt of a user who enrols a device at the login; else there is its text alone.
+	// Default: true. Reload: needs a restart.
+	QRCode bool `toml:"qr_code" reload:"restart"`
 }
 
 // SetDefaults implements [tomlfile.Defaulter].
 func (p *PAM) SetDefaults() {
-	*p = PAM{PasswordHelper: "/usr/libexec/tandem/tandem-pam", PasswordService: "tandem-password"} //nolint:gosec // a PAM service, no password
+	*p = PAM{PasswordHelper: "/usr/libexec/tandem/tandem-pam", PasswordService: "tandem-password", QRCode: true} //nolint:gosec // a PAM service, no password
 }
 
 func (c *checker) pam(p *PAM) {

@@ -98,6 +98,17 @@ type Policy struct {
 	// says so (expired password, disabled account …), instead of the one text of all rejects.
 	// Default: false. Reload: taken over.
 	TellAccountState bool `toml:"tell_account_state"`
+	// Enrol lets users who have no second factor enrol a TOTP device once their first factor was right: off; offer, and
+	// those who need none may go on without; or require, and nobody gets in without one. Not in mode code-only.
+	// Default: off. Reload: taken over.
+	Enrol string `toml:"enrol"`
+	// EnrolTimeout is how long after the first question the new device must be confirmed. 30s to 10m.
+	// Default: 2m. Reload: taken over, for new enrolments.
+	EnrolTimeout time.Duration `toml:"enrol_timeout"`
+	// SkipWord, typed instead of the confirming code, goes on without a device, where enrol is offer. At most 32 bytes,
+	// not of digits alone.
+	// Default: skip. Reload: taken over.
+	SkipWord string `toml:"skip_word"`
 	// Language is that of the built-in texts: en, de or fr.
 	// Default: en. Reload: taken over.
 	Language string `toml:"language"`
@@ -170,6 +181,9 @@ func (p *Policy) SetDefaults() {
 		ResendWord:     "resend",
 		Tries:          1,
 		LoginTimeout:   2 * time.Minute,
+		Enrol:          "off",
+		EnrolTimeout:   2 * time.Minute,
+		SkipWord:       "skip",
 		AllowedGroups:  []string{},
 		RolloutPercent: 100,
 		FirstLevel:     1,
@@ -194,6 +208,7 @@ func (c *checker) policies(policies []Policy, clients []Client, pam bool, factor
 		c.policy(key, p)
 		c.secondFactor(key, p, factors.names(), factors.sending())
 		c.demands(key, p)
+		c.enrolment(key, p)
 		c.replies(key, p, attributes)
 		if p.Name != "default" && p.Name != "" && p.When == "" && !pam && !isUsed(p, clients) { // PAM modules name theirs themselves
 			c.Warnf(key, "no client uses policy %q, and it has no rule: name it in a [[radius.clients]], give it a when, or remove it", p.Name)
@@ -269,6 +284,31 @@ func (c *checker) demands(key string, p *Policy) {
 	}
 }
 
+// enrolment checks what a policy says of users who enrol a device at the login.
+func (c *checker) enrolment(key string, p *Policy) {
+	c.oneOf(key+".enrol", p.Enrol, "off", "offer", "require")
+	between(c, key+".enrol_timeout", p.EnrolTimeout, 30*time.Second, 10*time.Minute)
+	if len(p.SkipWord) > 32 || strings.ContainsFunc(p.SkipWord, unicode.IsControl) {
+		c.Errorf(key+".skip_word", "is longer than 32 bytes, or has a control character: choose what users can type")
+	}
+	if p.Enrol != "offer" && p.Enrol != "require" {
+		return
+	}
+	switch {
+	case p.Mode == "code-only":
+		c.Errorf(key+".enrol", "does not work in mode code-only, where Tandem does not know that the first factor was right: remove it, or use another mode")
+	case p.HideFirstFactor:
+		c.Errorf(key+".enrol", "shows that the password was right, which hide_first_factor is to hide: remove one of the two")
+	case len(p.Factors) > 0 && !slices.Contains(p.Factors, "totp"):
+		c.Errorf(key+".enrol", `makes TOTP devices, and "totp" is not among this policy's factors: add it there`)
+	case p.SecondFactor == "off":
+		c.Warnf(key+".enrol", `is for users of whom a second factor is asked, and second_factor is "off": only members of enforced_groups, and users whose factor_attribute says so, are asked to enrol`)
+	}
+	if p.Enrol == "offer" && strings.Trim(p.SkipWord, "0123456789 ") == "" {
+		c.Errorf(key+".skip_word", "is empty or looks like a code, and users must be able to say that they go on without: choose a word")
+	}
+}
+
 // RequiredDay is RequiredFrom, at midnight in this host's time zone; zero if it is empty.
 func (p *Policy) RequiredDay() (time.Time, error) {
 	if p.RequiredFrom == "" {
@@ -330,10 +370,15 @@ func (c *checker) reply(key string, r *Reply, attributes []string) (size int) {
 
 // Template is the value, parsed. attributes are those of users that are read; nil: any may be there.
 func (r *Reply) Template(attributes []string) (policy.Template, error) {
-	return policy.ParseTemplate(r.Value, func(name string) bool {
+	return policy.ParseTemplate(r.Value, inTemplates(attributes))
+}
+
+// inTemplates reports whether there is such a name. attributes are those of users that are read; nil: any may be there.
+func inTemplates(attributes []string) func(name string) bool {
+	return func(name string) bool {
 		return slices.Contains([]string{"user", "groups", "mail", "phone", "level", "factor"}, name) ||
-			attributes == nil || slices.ContainsFunc(attributes, func(a string) bool { return a == name })
-	})
+			attributes == nil || slices.Contains(attributes, name)
+	}
 }
 
 // rule checks a rule; an empty one is none.

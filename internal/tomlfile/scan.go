@@ -17,15 +17,21 @@ const maxDepth = 32
 // the place where it is, and never fails: what comes of text that does not parse does not matter.
 // It returns the line on which values are nested deeper than maxDepth, where it stops, or 0.
 func scan(text []byte, visit func(key []byte, line int)) (tooDeep int) {
+	s := scanner{text: text, line: 1, visit: visit, part: func(Part) {}, inner: func(Part) {}, arrays: arrays{last: -1}}
+	return s.scan()
+}
+
+// scan reads through the whole text; see the function of that name.
+func (s *scanner) scan() (tooDeep int) {
 	for _, mark := range []string{"\xff\xfe", "\xfe\xff", "\xef\xbb\xbf"} { // as the parser does
-		if rest, ok := bytes.CutPrefix(text, []byte(mark)); ok {
-			text = rest
+		if bytes.HasPrefix(s.text, []byte(mark)) {
+			s.pos = len(mark)
 			break
 		}
 	}
-	s := scanner{text: text, line: 1, visit: visit, arrays: arrays{last: -1}}
 	for {
 		s.skipBlank(true)
+		start, line := s.pos, s.line
 		switch c := s.peek(); {
 		case s.pos >= len(s.text) || s.tooDeep:
 			if s.tooDeep {
@@ -34,10 +40,19 @@ func scan(text []byte, visit func(key []byte, line int)) (tooDeep int) {
 			return 0
 		case c == '[':
 			s.header()
+			s.part(Part{Key: s.table, Header: true, Line: line, Start: start, Value: s.pos, End: s.pos})
+			s.skipToLineEnd()
 		default:
-			s.assignment(s.table, 0)
+			key, value := s.assignment(s.table, 0)
+			s.part(s.partOf(key, line, start, value))
 		}
 	}
+}
+
+// partOf is what ends at the place.
+func (s *scanner) partOf(key []byte, line, start, value int) Part {
+	end := start + len(bytes.TrimRight(s.text[start:s.pos], " \t\r"))
+	return Part{Key: key, Line: line, Start: start, Value: value, End: end}
 }
 
 // scanner is a place in the text.
@@ -46,6 +61,8 @@ type scanner struct {
 	pos     int
 	line    int
 	visit   func(key []byte, line int)
+	part    func(Part) // gets headers and assignments at the top level
+	inner   func(Part) // gets elements of arrays and members of inline tables
 	tooDeep bool
 	// table is the key of the table that the last header opened.
 	table []byte
@@ -98,13 +115,16 @@ func (s *scanner) header() {
 		at = next
 	}
 	s.table = key
-	s.skipToLineEnd()
+	for s.peek() == ']' {
+		s.pos++
+	}
 }
 
-// assignment reads key = value inside the table whose key is given.
-func (s *scanner) assignment(table []byte, depth int) {
+// assignment reads key = value inside the table whose key is given. It returns the whole key, and where the value
+// begins.
+func (s *scanner) assignment(table []byte, depth int) (key []byte, value int) {
 	start, line := s.pos, s.line
-	key := table[:len(table):len(table)] // appending must not write into what follows the table's key
+	key = table[:len(table):len(table)] // appending must not write into what follows the table's key
 	for more := true; more; {
 		var name []byte
 		name, more = s.name()
@@ -114,11 +134,13 @@ func (s *scanner) assignment(table []byte, depth int) {
 	if s.peek() == '=' {
 		s.pos++
 		s.skipBlank(false)
+		value = s.pos
 		s.value(key, depth)
 	}
 	if s.pos == start { // not TOML; do not stay here for ever
 		s.pos++
 	}
+	return key, value
 }
 
 // value reads the value of key.
@@ -135,16 +157,19 @@ func (s *scanner) value(key []byte, depth int) {
 		for i := 0; s.inside(']'); i++ {
 			element := appendIndex(key[:len(key):len(key)], i)
 			s.visit(element, s.line)
-			start := s.pos
+			start, line := s.pos, s.line
 			s.value(element, depth+1)
 			if s.pos == start {
 				s.pos++
 			}
+			s.inner(s.partOf(element, line, start, start))
 		}
 	case '{':
 		s.pos++
 		for s.inside('}') {
-			s.assignment(key, depth+1)
+			start, line := s.pos, s.line
+			member, value := s.assignment(key, depth+1)
+			s.inner(s.partOf(member, line, start, value))
 		}
 	default: // a number, a boolean, a date
 		for s.pos < len(s.text) && !bytes.ContainsRune([]byte(",]}#\n"), rune(s.text[s.pos])) {

@@ -395,8 +395,24 @@ func TestTextsAreFitForTerminals(t *testing.T) {
 		strings.Repeat("x", 600):        strings.Repeat("x", 511),
 		strings.Repeat("x", 510) + "éé": strings.Repeat("x", 510),
 	} {
-		_, heard := application{stack: tandemLine(pretend(t, says(frame(0x83, text), frame(0x84, text), frame(0x81, text), result(0))), ""), answers: []string{"x"}}.login(t)
-		if !slices.Equal(heard, told{"i " + shown, "e " + shown, "?" + shown}) {
+		_, heard := application{stack: tandemLine(pretend(t, says(frame(0x83, text), frame(0x84, text), result(0))), ""), answers: []string{"x"}}.login(t)
+		if !slices.Equal(heard, told{"i " + shown, "e " + shown}) {
+			t.Errorf("%q is shown as %q", text, heard)
+		}
+	}
+	// A prompt may have several lines, such as those of a QR code, and no other control character.
+	picture := strings.Repeat(strings.Repeat("█", 50)+"\n", 50)
+	for text, shown := range map[string]string{
+		"Code: ":                        "Code: ",
+		"Überraschung ✓ 𝄞":              "Überraschung ✓ 𝄞",
+		"a\x1b[2Jb\r\nc\x00d\te\x7f\n":  "a?[2Jb?\nc?d?e?\n",
+		"C1 \u009b31m, bare \x9b31m\n":  "C1 ?31m, bare ?31m\n",
+		picture + "Code: ":              picture + "Code: ",
+		strings.Repeat("x", 9000):       strings.Repeat("x", 8191),
+		strings.Repeat("x", 8190) + "é": strings.Repeat("x", 8190),
+	} {
+		_, heard := application{stack: tandemLine(pretend(t, says(frame(0x81, text), result(0))), ""), answers: []string{"x"}}.login(t)
+		if !slices.Equal(heard, told{"?" + shown}) {
 			t.Errorf("%q is shown as %q", text, heard)
 		}
 	}
@@ -417,7 +433,7 @@ func TestHello(t *testing.T) {
 	}.login(t)
 	want(t, code, success)
 	wanted := strings.Join([]string{
-		"version=1.0", "action=authenticate", "user=alice", "service=app", "rhost=" + strings.Repeat("h", 255), "tty=tty1", "ruser=bob",
+		"version=1.1", "action=authenticate", "longest_prompt=8191", "user=alice", "service=app", "rhost=" + strings.Repeat("h", 255), "tty=tty1", "ruser=bob",
 		"uid=" + strconv.Itoa(os.Getuid()), "flags=1", "ssh_auth_info=publickey k\n", "policy=p", "prompt=a b", "code_prompt=c=d", "echo_code=1", "nullok=1",
 		"try_first_pass=1", "forward_pass=1", "timeout=9", "authtok=before", "",
 	}, "\x00")

@@ -24,6 +24,8 @@ type work struct {
 	credential credential
 	resend     time.Duration
 	sockets    int
+	// known: every user has logged in once in the time step before.
+	known bool
 	// lossy: that some logins get no answer is no surprise.
 	lossy bool
 	// slow: every 50th user has the slow factor, and their times are left out.
@@ -37,6 +39,7 @@ const (
 	right credential = iota
 	wrongCode
 	wrongPassword
+	codeAlone
 	twoSteps // the password first, and the code for the challenge
 )
 
@@ -53,6 +56,8 @@ func (w work) login(number int, step uint64) load.Login {
 		l.Password = u.Password + u.WrongCode(step)
 	case wrongPassword:
 		l.Password = "Not." + u.Password[4:] + u.Code(step)
+	case codeAlone:
+		l.Password = u.Code(step)
 	case twoSteps:
 		l.Password, l.Answer = u.Password, u.Code(step)
 	}
@@ -117,6 +122,11 @@ func (b *bench) measureOnce(ctx context.Context, s *subject, w work, reached flo
 		estimate = 1.4*warm.Rate() + 100
 	}
 	wanted := int(estimate * b.settings.duration.Seconds())
+	if w.known {
+		if err := b.logInAll(ctx, s, w); err != nil {
+			return Measurement{}, err
+		}
+	}
 	if err := b.turn(ctx, s, wanted); err != nil {
 		return Measurement{}, err
 	}
@@ -160,6 +170,28 @@ func (b *bench) measureOnce(ctx context.Context, s *subject, w work, reached flo
 	}, nil
 }
 
+// logInAll has every user log in, and waits for the next time step.
+func (b *bench) logInAll(ctx context.Context, s *subject, w work) error {
+	if err := b.nextStep(ctx, s); err != nil {
+		return err
+	}
+	if _, err := b.load(ctx, s, w, s.total, people.Period/2); err != nil {
+		return err
+	}
+	return b.nextStep(ctx, s)
+}
+
+// nextStep waits for the next time step.
+func (b *bench) nextStep(ctx context.Context, s *subject) error {
+	_, rest := s.users.Left(time.Now())
+	select {
+	case <-time.After(rest + 10*time.Millisecond):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // busy is for how long the server's core has been busy.
 func (b *bench) busy() (time.Duration, error) {
 	if b.place.ServerCore < 0 {
@@ -176,12 +208,7 @@ func (b *bench) turn(ctx context.Context, s *subject, wanted int) error {
 	if left >= min(wanted, s.total*3/4) && rest >= need {
 		return nil
 	}
-	select {
-	case <-time.After(rest + 10*time.Millisecond):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return b.nextStep(ctx, s)
 }
 
 // load runs up to so many logins.

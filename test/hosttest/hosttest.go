@@ -256,6 +256,10 @@ func (h *Host) SSH(port, user string, answers Answers, options ...string) (out s
 		if file, ok := strings.CutPrefix(answers[prompt], fromFile); ok {
 			answer = "cat " + quote(file)
 		}
+		if by, ok := strings.CutPrefix(answers[prompt], fromProgram); ok {
+			program, shown, _ := strings.Cut(by, "\x00")
+			answer = "printf '%s' \"$1\" >" + quote(shown) + "; " + quote(program)
+		}
 		fmt.Fprintf(&script, "*%q*) %s;;\n", prompt, answer)
 	}
 	script.WriteString("*) exit 1;;\nesac\n")
@@ -286,5 +290,10 @@ const fromFile = "from file\x00"
 
 // AnswerFrom is an answer that stands in a file only when it is asked for, such as a code that was sent.
 func AnswerFrom(file string) string { return fromFile + file }
+
+const fromProgram = "from program\x00"
+
+// AnswerBy is an answer that a program prints, after what the prompt shows was written into the file shown.
+func AnswerBy(program, shown string) string { return fromProgram + program + "\x00" + shown }
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

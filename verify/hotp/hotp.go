@@ -54,7 +54,7 @@ func (f *Factor) Check(_ context.Context, u *directory.User, code string, marks 
 }
 
 func (f *Factor) checkDevice(d directory.Device, code string, marks verify.Marks) (verify.Finding, error) {
-	key := "hotp/" + d.Fingerprint("hotp")
+	key := markKey(d)
 	mark, marked, err := marks.Mark(key)
 	if err != nil {
 		return verify.Finding{}, err

@@ -49,6 +49,18 @@ const (
 	DemandOff Demand = "off"
 )
 
+// Enrol says whether a user who has no second factor can get one at the login.
+type Enrol string
+
+const (
+	// EnrolOff says no. The default.
+	EnrolOff Enrol = "off"
+	// EnrolOffer says yes; and who would get in without a second factor may go on without.
+	EnrolOffer Enrol = "offer"
+	// EnrolRequire says yes, and nobody without a second factor gets in but by enrolling one.
+	EnrolRequire Enrol = "require"
+)
+
 // FirstDirectory is the first factor that every Tandem has: the directory's password.
 const FirstDirectory = "directory"
 
@@ -106,6 +118,13 @@ type Policy struct {
 	HideFirstFactor bool
 	// TellAccountState tells a user whose password was right, but whose account may not log in, why not.
 	TellAccountState bool
+	// Enrol lets users without any second factor enrol one once the first was right. Not in CodeOnly mode, where nobody
+	// here knows that it was, and not with HideFirstFactor, as it tells that it was. Empty: EnrolOff.
+	Enrol Enrol
+	// EnrolTimeout is how long after the first question the enrolment must be confirmed.
+	EnrolTimeout time.Duration
+	// SkipWord, typed instead of the confirming code, goes on without, where Enrol is EnrolOffer.
+	SkipWord string
 	// Language is that of the texts, for users whose LanguageAttribute does not say another that there are
 	// texts in.
 	Language          string
@@ -133,4 +152,6 @@ const (
 	DefaultResendWord    = "resend"
 	DefaultLanguage      = "en"
 	DefaultFirstLevel    = 1
+	DefaultEnrolTimeout  = 2 * time.Minute
+	DefaultSkipWord      = "skip"
 )

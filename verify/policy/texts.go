@@ -22,6 +22,11 @@ type Texts struct {
 	Reject string
 	// PasswordExpired, AccountExpired, AccountDisabled and AccountHours are for TellAccountState.
 	PasswordExpired, AccountExpired, AccountDisabled, AccountHours string
+	// Enrol tells who has no second factor how to add one, and EnrolRetry that the code was wrong; EnrolSkip, behind
+	// either, that {word} goes on without. Key goes before the new device's key.
+	Enrol, EnrolRetry, EnrolSkip, Key string
+	// DeviceExpired tells whose first factor was right that the device called {device} expired.
+	DeviceExpired string
 }
 
 // builtIn are the texts by language (RFC 5646).
@@ -40,6 +45,11 @@ var builtIn = map[string]Texts{
 		AccountExpired:  "Your account has expired. Ask your administrator.",
 		AccountDisabled: "Your account is disabled. Ask your administrator.",
 		AccountHours:    "Your account may not log in now. Ask your administrator.",
+		Enrol:           "You have no second factor yet. Add this account to an authenticator app, then type the code that it shows. ",
+		EnrolRetry:      "Wrong code. Add this account to the app again, or check the phone's clock, and type the next code. ",
+		EnrolSkip:       "To go on without, type {word}. ",
+		Key:             "Key: ",
+		DeviceExpired:   "Your device {device} expired. ",
 	},
 	"de": { //nolint:gosec // it speaks of passwords, and holds none
 		Prompt:          "Code: ",
@@ -55,6 +65,11 @@ var builtIn = map[string]Texts{
 		AccountExpired:  "Das Konto ist abgelaufen. Bitte an die Administration wenden.",
 		AccountDisabled: "Das Konto ist gesperrt. Bitte an die Administration wenden.",
 		AccountHours:    "Das Konto darf sich jetzt nicht anmelden. Bitte an die Administration wenden.",
+		Enrol:           "Es gibt noch keinen zweiten Faktor. Dieses Konto in einer Authenticator-App anlegen und den Code eingeben, den sie zeigt. ",
+		EnrolRetry:      "Falscher Code. Das Konto in der App neu anlegen oder die Uhr des Telefons prüfen und den nächsten Code eingeben. ",
+		EnrolSkip:       "Ohne weiter: {word} eingeben. ",
+		Key:             "Schlüssel: ",
+		DeviceExpired:   "Das Gerät {device} ist abgelaufen. ",
 	},
 	"fr": { //nolint:gosec // it speaks of passwords, and holds none
 		Prompt:          "Code : ",
@@ -70,6 +85,11 @@ var builtIn = map[string]Texts{
 		AccountExpired:  "Votre compte a expiré. Adressez-vous à l'administration.",
 		AccountDisabled: "Votre compte est désactivé. Adressez-vous à l'administration.",
 		AccountHours:    "Votre compte ne peut pas se connecter maintenant. Adressez-vous à l'administration.",
+		Enrol:           "Vous n'avez pas encore de second facteur. Ajoutez ce compte à une application d'authentification, puis tapez son code. ",
+		EnrolRetry:      "Code erroné. Ajoutez de nouveau ce compte ou vérifiez l'heure du téléphone, puis tapez le code suivant. ",
+		EnrolSkip:       "Pour continuer sans, tapez {word}. ",
+		Key:             "Clé : ",
+		DeviceExpired:   "Votre dispositif {device} a expiré. ",
 	},
 }
 
@@ -98,5 +118,7 @@ func (p *Policy) TextsIn(wanted ...string) Texts {
 		SendFailed: cmp.Or(own.SendFailed, t.SendFailed), Reject: cmp.Or(own.Reject, t.Reject),
 		PasswordExpired: cmp.Or(own.PasswordExpired, t.PasswordExpired), AccountExpired: cmp.Or(own.AccountExpired, t.AccountExpired),
 		AccountDisabled: cmp.Or(own.AccountDisabled, t.AccountDisabled), AccountHours: cmp.Or(own.AccountHours, t.AccountHours),
+		Enrol: cmp.Or(own.Enrol, t.Enrol), EnrolRetry: cmp.Or(own.EnrolRetry, t.EnrolRetry), EnrolSkip: cmp.Or(own.EnrolSkip, t.EnrolSkip),
+		Key: cmp.Or(own.Key, t.Key), DeviceExpired: cmp.Or(own.DeviceExpired, t.DeviceExpired),
 	}
 }

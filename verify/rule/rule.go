@@ -95,41 +95,56 @@ func where(err error, text string) error {
 // Matcher matches rules against one login, one after the other: what several of them ask about is found out once. It
 // is for one goroutine.
 type Matcher struct {
+	env     func() Env
+	machine *machine // nil until the first rule: most logins meet none
+}
+
+// machine is what runs rules.
+type machine struct {
 	vm    vm.VM
 	scope *scope
 	// broken: a rule has left the machine in a state that nobody knows.
 	broken bool
 }
 
-// matchers are used again, which saves most of the allocations.
-var matchers = sync.Pool{New: func() any {
-	return &Matcher{vm: vm.VM{MemoryBudget: memoryBudget}, scope: newScope()}
+// machines are used again, which saves most of the allocations.
+var machines = sync.Pool{New: func() any {
+	return &machine{vm: vm.VM{MemoryBudget: memoryBudget}, scope: newScope()}
 }}
 
-// For returns a Matcher for a login. Close it when it is no longer used.
-func For(env Env) *Matcher {
-	m := matchers.Get().(*Matcher)
-	m.scope.enter(env)
-	return m
-}
+// For returns a Matcher for the login that env describes; env is called at most once. Close the Matcher when it is no
+// longer used.
+func For(env func() Env) *Matcher { return &Matcher{env: env} }
 
 // Close ends the use of m.
 func (m *Matcher) Close() {
-	m.scope.leave()
-	if !m.broken {
-		matchers.Put(m)
+	if m.machine == nil {
+		return
 	}
+	m.machine.scope.leave()
+	if !m.machine.broken {
+		machines.Put(m.machine)
+	}
+	m.machine = nil
 }
 
 // Match reports whether the rule holds for a login; see [Matcher.Match].
 func (r *Rule) Match(env Env) (holds bool, err error) {
-	m := For(env)
+	m := For(func() Env { return env })
 	defer m.Close()
 	return m.Match(r)
 }
 
 // Match reports whether r holds. With an error it is not known, and the result is false.
 func (m *Matcher) Match(r *Rule) (holds bool, err error) {
+	if m.machine == nil {
+		m.machine = machines.Get().(*machine)
+		m.machine.scope.enter(m.env())
+	}
+	return m.machine.match(r)
+}
+
+func (m *machine) match(r *Rule) (holds bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			m.broken = true

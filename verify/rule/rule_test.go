@@ -222,7 +222,7 @@ func BenchmarkHundredRules(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				m := rule.For(env)
+				m := rule.For(func() rule.Env { return env })
 				for _, r := range rules {
 					if holds, err := m.Match(r); err != nil || holds {
 						b.Fatal(holds, err)

@@ -53,13 +53,7 @@ func (f *Factor) Check(_ context.Context, u *directory.User, code string, marks 
 }
 
 func (f *Factor) checkDevice(d directory.Device, code string, marks verify.Marks) (verify.Finding, error) {
-	period := f.config.Period
-	if d.Period != 0 {
-		period = d.Period
-	}
-	// Steps of different periods cannot be compared, so each period has its own mark. Codes of
-	// different digits can: a code of 6 is the end of the code of 8 for the same step.
-	key := fmt.Sprintf("totp%d/%s", period, d.Fingerprint("totp"))
+	period, key := f.period(d), f.markKey(d)
 	mark, marked, err := marks.Mark(key)
 	if err != nil {
 		return verify.Finding{}, err

@@ -24,7 +24,7 @@ type past struct {
 }
 
 func recall(marks verify.Marks, id string) (past, error) {
-	p := past{key: "yubico/" + id}
+	p := past{key: markKey(id)}
 	value, ok, err := marks.Mark(p.key)
 	if err != nil {
 		return past{}, err

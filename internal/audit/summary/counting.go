@@ -97,7 +97,8 @@ func (c *counting) line(text []byte) {
 func (c *counting) action(l *line) {
 	c.actions.add(printable(l.Action))
 	c.latest = append(c.latest, Action{
-		Time: l.Time.UTC(), By: printable(l.By), Action: printable(l.Action), User: printable(cmp.Or(l.Account, l.User)), Error: printable(l.Error),
+		Time: l.Time.UTC(), By: printable(l.By), Action: printable(l.Action), User: printable(cmp.Or(l.Account, l.User)),
+		Device: printable(l.Device), Detail: printable(l.Detail), Error: printable(l.Error),
 	})
 	c.latest = trim(c.latest, c.Top)
 }

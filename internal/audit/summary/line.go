@@ -33,6 +33,7 @@ type line struct {
 	Action string `json:"action"`
 	By     string `json:"by"`
 	User   string `json:"user"`
+	Device string `json:"device"`
 	Error  string `json:"error"`
 }
 

@@ -130,7 +130,11 @@ type Action struct {
 	By     string    `json:"by"`
 	Action string    `json:"action"`
 	User   string    `json:"user,omitempty"`
-	Error  string    `json:"error,omitempty"`
+	// Device is the name of the one that it was done to, and Detail says more.
+	Device string `json:"device,omitempty"`
+	Detail string `json:"detail,omitempty"`
+	// Error says that it failed, and why.
+	Error string `json:"error,omitempty"`
 }
 
 // Read summarises the audit file at path and its rotated ones, or stdin if path is [Stdin].

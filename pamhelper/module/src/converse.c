@@ -26,14 +26,14 @@ static bool control(const unsigned char *text, size_t n)
 
 /*
  * clean_text makes a text fit for any terminal and log: UTF-8 without control characters, cut between
- * two characters to fit into size octets with its NUL.
+ * two characters to fit into size octets with its NUL. With lines, line feeds stay.
  */
-void clean_text(char *out, size_t size, const unsigned char *text, size_t len)
+void clean_text(char *out, size_t size, const unsigned char *text, size_t len, bool lines)
 {
 	size_t o = 0;
 	for (size_t i = 0; i < len;) {
 		size_t n = character(text + i, len - i);
-		bool bad = n == 0 || control(text + i, n);
+		bool bad = n == 0 || (control(text + i, n) && !(lines && text[i] == '\n'));
 		size_t width = bad ? 1 : n;
 		if (o + width >= size)
 			break;

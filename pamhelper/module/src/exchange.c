@@ -36,10 +36,11 @@ static bool too_late(const struct exchange *x)
 
 static int prompt(struct exchange *x, int style, size_t len)
 {
-	char text[PAM_MAX_MSG_SIZE];
+	char text[MAX_PROMPT + 1];
 	char *answer = NULL;
-	clean_text(text, sizeof text, payload(x), len);
+	clean_text(text, sizeof text, payload(x), len, true);
 	int rc = converse(x->pamh, style, text, &answer);
+	explicit_bzero(text, sizeof text); /* it may show the key of a device that is enrolled */
 	if (rc != PAM_SUCCESS) {
 		pam_syslog(x->pamh, LOG_NOTICE, "no answer at the prompt: %s", pam_strerror(x->pamh, rc));
 		return give_up(x, rc);
@@ -63,7 +64,7 @@ static int show(struct exchange *x, int style, size_t len)
 	char text[PAM_MAX_MSG_SIZE];
 	if ((x->flags & PAM_SILENT) != 0)
 		return GO_ON;
-	clean_text(text, sizeof text, payload(x), len);
+	clean_text(text, sizeof text, payload(x), len, false);
 	/* Whoever cannot show a text may still ask for a password. */
 	(void)converse(x->pamh, style, text, NULL);
 	return too_late(x) ? give_up(x, PAM_CONV_ERR) : GO_ON;
@@ -107,7 +108,7 @@ static int write_syslog(struct exchange *x, size_t len)
 	char text[PAM_MAX_MSG_SIZE];
 	if (len < 1 || payload(x)[0] > LOG_DEBUG)
 		return broken(x, "a log line without a priority");
-	clean_text(text, sizeof text, payload(x) + 1, len - 1);
+	clean_text(text, sizeof text, payload(x) + 1, len - 1, false);
 	pam_syslog(x->pamh, payload(x)[0], "the server says: %s", text);
 	return GO_ON;
 }

@@ -82,6 +82,7 @@ int hello_write(struct exchange *x, size_t *len)
 
 	add(&h, "version", PROTOCOL_VERSION, 16);
 	add(&h, "action", "authenticate", 16);
+	add_number(&h, "longest_prompt", MAX_PROMPT);
 	add(&h, "user", user, MAX_NAME);
 	add(&h, "service", item(x->pamh, PAM_SERVICE), MAX_ORIGIN);
 	add(&h, "rhost", item(x->pamh, PAM_RHOST), MAX_ORIGIN);

@@ -34,7 +34,7 @@
 #include <security/pam_modules.h>
 
 /* The protocol, docs/pam-protocol.md. */
-#define PROTOCOL_VERSION "1.0"
+#define PROTOCOL_VERSION "1.1"
 #define FRAME_HEADER 5
 #define FRAME_LIMIT 16384 /* a payload is shorter */
 
@@ -57,6 +57,7 @@ enum frame_type {
 /* Bounds of one exchange. */
 #define MAX_FRAMES 64                 /* from the server */
 #define MAX_SECRET 1024               /* octets of a password or answer */
+#define MAX_PROMPT 8191               /* octets of a prompt, which may have several lines */
 #define MAX_ENV 2048                  /* octets of all variables */
 #define MAX_FAIL_DELAY_US (10u * 1000000u)
 #define ENV_PREFIX "TANDEM_"          /* of each variable's name */
@@ -125,7 +126,7 @@ int hello_write(struct exchange *x, size_t *len);
 int exchange_run(struct exchange *x);
 
 /* converse.c */
-void clean_text(char *out, size_t size, const unsigned char *text, size_t len);
+void clean_text(char *out, size_t size, const unsigned char *text, size_t len, bool lines);
 int converse(pam_handle_t *pamh, int style, const char *text, char **answer);
 void wipe_string(char *s);
 

@@ -50,11 +50,13 @@ static int conversation(int n, const struct pam_message **message, struct pam_re
 	(void)data;
 	if (n != 1)
 		fail("more than one message");
+	int style = message[0]->msg_style;
+	bool prompt = style == PAM_PROMPT_ECHO_OFF || style == PAM_PROMPT_ECHO_ON; /* it may have many lines */
 	for (const char *c = message[0]->msg; *c != '\0'; c++) {
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+		if (((unsigned char)*c < 0x20 && !(prompt && *c == '\n')) || *c == 0x7f)
 			fail("a control character reached the application");
 	}
-	if (strlen(message[0]->msg) >= PAM_MAX_MSG_SIZE)
+	if (strlen(message[0]->msg) > (prompt ? MAX_PROMPT : PAM_MAX_MSG_SIZE - 1))
 		fail("a text is too long");
 	switch (rnd(8)) {
 	case 0:
@@ -171,15 +173,20 @@ static void fuzz_text(void)
 	/* At the end of an allocation, where one octet too much is seen. */
 	unsigned char *exact = malloc(len == 0 ? 1 : len);
 	memcpy(exact, text, len);
-	clean_text(out, size, exact, len);
+	bool lines = rnd(2) != 0;
+	clean_text(out, size, exact, len, lines);
 	free(exact);
 	size_t n = strlen(out);
 	if (n >= size)
 		fail("a text that is too long");
 	char again[40];
-	clean_text(again, sizeof again, (unsigned char *)out, n);
+	clean_text(again, sizeof again, (unsigned char *)out, n, lines);
 	if (strcmp(out, again) != 0)
 		fail("a clean text was cleaned further");
+	for (size_t i = 0; i < n; i++) {
+		if ((unsigned char)out[i] < 0x20 && !(lines && out[i] == '\n'))
+			fail("a control character in a clean text");
+	}
 }
 
 static const char *const words[] = {

@@ -22,6 +22,8 @@ type Tandem struct {
 	Users     int
 	Directory *Directory
 	URL       string
+	// EntryCache: entries that names have led to are used again for a minute.
+	EntryCache bool
 	// Costly: passwords in the users file have hashes as `tandem passwd` makes them. Otherwise argon2id of the least
 	// cost there is, because FreeRADIUS's file has the passwords themselves, and a users file of Tandem's cannot.
 	Costly bool
@@ -32,6 +34,8 @@ type Tandem struct {
 	Etcd *Etcd
 	// Challenge: the policy asks for the code in a second round trip.
 	Challenge bool
+	// CodeOnly: the policy asks for no password, as behind a NAS that has checked it.
+	CodeOnly bool
 	// Policies is how many there are, with rules; the last one holds.
 	Policies int
 	// Slow: every 50th user's code is checked by an external command that takes its time.
@@ -125,6 +129,9 @@ bind_password = %q
 base = %q
 filter = "(uid=%%u)"
 `, t.URL, bindDN, bindPassword, people.People)
+		if t.EntryCache {
+			fmt.Fprint(config, "entry_cache = \"1m\"\n")
+		}
 		if strings.HasPrefix(t.URL, "ldaps:") {
 			fmt.Fprintf(config, "ca_file = %q\n", t.Directory.Certificate)
 		}
@@ -148,8 +155,11 @@ digits = 6
 
 func (t Tandem) policies(config *strings.Builder) {
 	mode := "append"
-	if t.Challenge {
+	switch {
+	case t.Challenge:
 		mode = "challenge"
+	case t.CodeOnly:
+		mode = "code-only"
 	}
 	for i := range t.Policies - 1 {
 		fmt.Fprintf(config, "[[policies]]\nname = \"p%d\"\nwhen = 'inGroup(\"team-%d\") and not inNetwork(\"192.0.2.0/24\")'\n", i, i)
