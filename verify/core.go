@@ -319,6 +319,9 @@ func (c *Core) logStep(r Record) {
 	if r.Outcome == Unavailable.String() || r.Reason == ReasonClockBehind || r.Reason == ReasonRegistryDown {
 		level = slog.LevelError // somebody has to look after this host
 	}
+	if !c.log.Enabled(context.Background(), level) {
+		return
+	}
 	attrs := make([]slog.Attr, 0, 11)
 	for _, a := range []struct{ key, value string }{
 		{"attempt", r.ID},

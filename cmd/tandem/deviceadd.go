@@ -25,22 +25,22 @@ import (
 
 type deviceAddCmd struct {
 	User string `arg:"" help:"The user's name, as typed at a login."`
-	Type string `required:"" enum:"totp,hotp,ubk,recovery" help:"What it is: totp (an app, codes by time), hotp (a token, codes by counter), ubk (a YubiKey that is touched), recovery (ten codes on paper)."`
-	Name string `help:"What the user calls it: letters, digits, spaces, \"-\" and \"_\", at most 20 (default: the type, numbered if it is taken)."`
+	Type string `required:"" enum:"totp,hotp,ubk,recovery" placeholder:"TYPE" help:"What it is: totp (an app, codes by time), hotp (a token, codes by counter), ubk (a YubiKey that is touched), recovery (ten codes on paper)."`
+	Name string `placeholder:"NAME" help:"What the user calls it: letters, digits, spaces, \"-\" and \"_\", at most 20 (default: the type, numbered if it is taken)."`
 
-	Digits    int           `help:"Length of a code, 6 to 8 (default: the configuration's)."`
+	Digits    int           `placeholder:"N" help:"Length of a code, 6 to 8 (default: the configuration's)."`
 	Period    time.Duration `placeholder:"DURATION" help:"Length of a TOTP step (default: the configuration's, usually 30s)."`
-	Algorithm string        `enum:",SHA1,SHA256,SHA512" default:"" help:"SHA1, SHA256 or SHA512; many apps know no other than SHA1 (default: the configuration's)."`
-	Issuer    string        `help:"Who the app says the code is for (default: the configuration's)."`
-	Label     string        `help:"Whose the app says it is (default: the configuration's)."`
+	Algorithm string        `enum:",SHA1,SHA256,SHA512" default:"" placeholder:"HASH" help:"SHA1, SHA256 or SHA512; many apps know no other than SHA1 (default: the configuration's)."`
+	Issuer    string        `placeholder:"TEXT" help:"Who the app says the code is for (default: the configuration's)."`
+	Label     string        `placeholder:"TEXT" help:"Whose the app says it is (default: the configuration's)."`
 
 	SecretFile  string `placeholder:"FILE" xor:"secret" help:"A private file with the secret of a token that has one already, in base32. Otherwise a new one is made."`
 	SecretStdin bool   `xor:"secret" help:"Read that secret as the first line of standard input."`
 	Hex         bool   `help:"That secret is written in hexadecimal."`
 
 	PNG  string `name:"png" placeholder:"FILE" help:"Write the QR code into a new file as PNG, mode 0600. Delete it afterwards: it holds the secret."`
-	SVG  string `name:"svg" placeholder:"FILE" help:"Write it as SVG."`
-	Size int    `default:"400" help:"Width and height of --png and --svg in pixels (default ${default})."`
+	SVG  string `name:"svg" placeholder:"FILE" help:"Write it as SVG, likewise."`
+	Size int    `default:"400" placeholder:"PIXELS" help:"Width and height of --png and --svg in pixels (default ${default})."`
 	NoQR bool   `name:"no-qr" help:"Draw no QR code on the terminal, print only the URI."`
 
 	Unconfirmed bool `help:"Ask for no code, for a token that nobody has at hand. A wrong secret then shows at the first login."`
@@ -129,7 +129,7 @@ func (a *adding) oath() (directory.Device, error) {
 	}
 	prompt := "The code that it shows: "
 	if made {
-		prompt = "Scan this, or type it into the app, and then type the code that it shows: "
+		prompt = "Scan it with the app, then type the code that the app shows: "
 	}
 	use, err := a.confirm(func() (directory.Device, []string, error) {
 		codes, err := askCodes(a.asker, d.Type == directory.TypeHOTP, prompt)

@@ -17,7 +17,7 @@ import (
 )
 
 type exportCmd struct {
-	Format string   `arg:"" enum:"pskc,otpauth" help:"What to write: ${enum}."`
+	Format string   `arg:"" enum:"pskc,otpauth" help:"What to write: pskc or otpauth."`
 	User   []string `arg:"" help:"Whose devices."`
 
 	Out         string `placeholder:"FILE" help:"The file to write, mode 0600; without it, standard output. It holds every secret."`
@@ -74,7 +74,11 @@ func (c *exportCmd) Run(e *env) error {
 		}
 		return err
 	}
-	_, err = fmt.Fprintf(e.stderr, "%s in %s, with their secrets: keep it safe, and delete it when it has been read.\n", counted(len(all), "device"), c.Out)
+	how := "not encrypted"
+	if !key.Empty() || !password.Empty() {
+		how = "encrypted"
+	}
+	_, err = fmt.Fprintf(e.stderr, "%s in %s, with their secrets, %s: keep it safe, and delete it when it has been read.\n", counted(len(all), "device"), c.Out, how)
 	return err
 }
 

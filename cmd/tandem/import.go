@@ -20,13 +20,13 @@ import (
 )
 
 type importCmd struct {
-	Format string `arg:"" enum:"pskc,oath-csv,yubico-csv,google-authenticator,users.oath,otpauth" help:"What the file is: ${enum}."`
+	Format string `arg:"" enum:"pskc,oath-csv,yubico-csv,google-authenticator,users.oath,otpauth" help:"What the file is: pskc, oath-csv, yubico-csv, google-authenticator, users.oath or otpauth."`
 	File   string `arg:"" help:"The file. It holds secrets, so nobody else may be able to read it."`
 
-	User   string `xor:"who" help:"Whose the devices are of which the file does not say it."`
+	User   string `placeholder:"NAME" xor:"who" help:"Whose the devices are of which the file does not say it."`
 	Users  string `placeholder:"FILE" xor:"who" help:"Whose each is: a CSV file of lines \"serial number,user\"."`
-	Name   string `help:"What the devices are called (default: their serial numbers, or else their types)."`
-	Type   string `enum:",totp,hotp" default:"" help:"totp or hotp: what tokens of an OATH CSV file are that do not say it."`
+	Name   string `placeholder:"NAME" help:"What the devices are called (default: their serial numbers, or else their types)."`
+	Type   string `enum:",totp,hotp" default:"" placeholder:"TYPE" help:"totp or hotp: what tokens of an OATH CSV file are that do not say it."`
 	DryRun bool   `help:"Only say what would happen, token by token."`
 
 	PSKFile      string `name:"psk-file" placeholder:"FILE" xor:"key" help:"A private file with the key, in hexadecimal, that a PSKC file was encrypted with."`

@@ -30,10 +30,13 @@ func (c *resyncCmd) Run(e *env) error {
 	if l.State == stateUnreadable {
 		return fmt.Errorf("the device %q of %s cannot be used: %s", l.Name, u.Name, l.Why)
 	}
+	if l.Type != directory.TypeTOTP && l.Type != directory.TypeHOTP {
+		return fmt.Errorf("the device %q of %s is of type %s, whose codes are never too far ahead: there is nothing to catch up with", l.Name, u.Name, l.Type)
+	}
 	if err := r.daemonRuns(); err != nil {
 		return err
 	}
-	codes, err := askCodes(newAsker(e), l.Type == directory.TypeHOTP, "Press the button: ")
+	codes, err := askCodes(newAsker(e), l.Type == directory.TypeHOTP, "A code of the device: ")
 	if err != nil {
 		return err
 	}

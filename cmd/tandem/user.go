@@ -52,7 +52,7 @@ func describeUser(d *verify.Description, recoveryLeft int) string {
 		s.say("groups", "none")
 	}
 	ending := fmt.Sprintf("%s: a login would end with %s", cmp.Or(d.Policy, "none holds"), d.Reason)
-	s.say("policy", ending+after(d.Detail), "for a login through a client or a service: tandem policy test "+d.Name+" --client …")
+	s.say("policy", ending+after(cmp.Or(d.Detail, endings[d.Reason])), "through a client or a service: tandem policy test "+d.Name+" --client …")
 	if len(d.Devices) == 0 {
 		s.say("devices", "none")
 	} else {

@@ -344,7 +344,7 @@ func encode(record any) ([]byte, error) {
 // the separators U+2028 and U+2029. They can only be inside strings, so the JSON stays the same.
 func escape(line []byte) []byte {
 	acts := func(r rune) bool { return r >= 0x7f && r <= 0x9f || r == 0x2028 || r == 0x2029 }
-	if !bytes.ContainsFunc(line, acts) {
+	if plain(line) || !bytes.ContainsFunc(line, acts) {
 		return line
 	}
 	escaped := make([]byte, 0, len(line)+64)
@@ -356,4 +356,14 @@ func escape(line []byte) []byte {
 		escaped = append(escaped, string(r)...)
 	}
 	return escaped
+}
+
+// plain reports whether line is of ASCII without DEL, as nearly all lines are.
+func plain(line []byte) bool {
+	for _, c := range line {
+		if c >= 0x7f {
+			return false
+		}
+	}
+	return true
 }

@@ -187,7 +187,7 @@ func (d *DB) beginReading() (s *stateFile, tx *bbolt.Tx, r *reader, err error) {
 		}
 		return d.state, guard(func() (err error) {
 			if tx, err = d.state.bolt.Begin(false); err == nil {
-				r = &reader{records: tx.Bucket(recordsBucket), now: d.now(), log: d.log}
+				r = &reader{records: tx.Bucket(recordsBucket).Cursor(), now: d.now(), log: d.log}
 			}
 			return err
 		})

@@ -139,7 +139,7 @@ func (d *DB) transact(s *stateFile, group []*request) error {
 // r. It returns the number of writes. Its error means that bbolt failed.
 func (d *DB) runOne(tx *writingTx, r *request) (writes int, err error) {
 	t := &transaction{
-		reader: reader{records: tx.records, now: d.now(), log: d.log},
+		reader: reader{records: tx.lookUp, now: d.now(), log: d.log},
 		writes: map[string]write{},
 	}
 	r.err = d.decide(t, r)

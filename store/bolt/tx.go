@@ -18,7 +18,8 @@ var errEnded = errors.New("transaction used after its function returned")
 
 // A reader reads records as of one moment.
 type reader struct {
-	records *bbolt.Bucket
+	// records begins anew at each Seek, so that one cursor will do for all reads of a transaction.
+	records *bbolt.Cursor
 	now     time.Time
 	log     *slog.Logger
 	// err is the first read that failed.
@@ -45,8 +46,8 @@ func (r *reader) Get(key string) ([]byte, error) {
 // look reads the record under key, expired or not. The value is the caller's, nil if there is none.
 func (r *reader) look(key []byte) (value []byte, expiry int64, err error) {
 	err = guard(func() error {
-		record := r.records.Get(key)
-		if record == nil {
+		found, record := r.records.Seek(key)
+		if !bytes.Equal(found, key) {
 			return nil
 		}
 		value, expiry, err = decode(key, record)

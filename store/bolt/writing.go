@@ -17,7 +17,9 @@ const sweepAtLeast = 64
 type writingTx struct {
 	*bbolt.Tx
 	about, records, index *bbolt.Bucket
-	contents              contents
+	// lookUp is what the functions of the group read records with.
+	lookUp   *bbolt.Cursor
+	contents contents
 }
 
 func beginWriting(db *bbolt.DB) (*writingTx, error) {
@@ -27,6 +29,7 @@ func beginWriting(db *bbolt.DB) (*writingTx, error) {
 			return err
 		}
 		tx.about, tx.records, tx.index = tx.Bucket(aboutBucket), tx.Bucket(recordsBucket), tx.Bucket(expiryBucket)
+		tx.lookUp = tx.records.Cursor()
 		tx.contents, err = loadContents(tx.about)
 		return err
 	})
