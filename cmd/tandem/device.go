@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -259,9 +260,12 @@ func (c *deviceDeleteTypeCmd) Run(e *env) error {
 // delete takes devices away, after asking unless that is answered already.
 func (r *registry) delete(u *directory.User, those []listed, yes bool) error {
 	if !yes {
-		question := fmt.Sprintf("Delete the following of %s, who cannot log in with it any more?\n%s[y/N] ", u.Name, tableOf(those))
+		question := fmt.Sprintf("%sDelete this, so that it opens nothing for %s any more? [y/N] ", tableOf(those), u.Name)
 		typed, err := newAsker(r.env).askOpenly(question)
-		if err != nil {
+		switch {
+		case errors.Is(err, errInterrupted):
+			return err
+		case err != nil:
 			return fmt.Errorf("%w (--yes answers it)", err)
 		}
 		if answer := strings.ToLower(strings.TrimSpace(typed)); answer != "y" && answer != "yes" {
@@ -284,6 +288,10 @@ func (r *registry) delete(u *directory.User, those []listed, yes bool) error {
 		if _, err := fmt.Fprintf(r.stdout, "%s has no %s device %q any more.\n", u.Name, l.Type, l.Name); err != nil {
 			return err
 		}
+	}
+	if len(those) == len(r.list(u)) {
+		_, err := fmt.Fprintf(r.stdout, "That was all: `tandem policy test %s` says what a login meets now.\n", u.Name)
+		return err
 	}
 	return nil
 }

@@ -77,8 +77,9 @@ var deviceTypes = map[string]string{"totp": directory.TypeTOTP, "hotp": director
 type adding struct {
 	*deviceAddCmd
 	*registry
-	user  *directory.User
-	asker *asker
+	user     *directory.User
+	asker    *asker
+	pictures []string // the files with the QR code, by now
 }
 
 // newSecret is how many octets a new secret has: 160 bits, as RFC 4226 §4 recommends.
@@ -122,6 +123,7 @@ func (a *adding) oath() (directory.Device, error) {
 		fmt.Fprintln(a.stderr, "The secret has fewer than 128 bits, which RFC 4226 asks for: replace the token when you can.")
 	}
 	if err := a.show(d, made); err != nil {
+		a.discardPictures()
 		return directory.Device{}, err
 	}
 	if a.Unconfirmed {
@@ -129,16 +131,20 @@ func (a *adding) oath() (directory.Device, error) {
 	}
 	prompt := "The code that it shows: "
 	if made {
-		prompt = "Scan it with the app, then type the code that the app shows: "
+		prompt = "Put it into the app, then type the code that the app shows: "
 	}
 	use, err := a.confirm(func() (directory.Device, []string, error) {
 		codes, err := askCodes(a.asker, d.Type == directory.TypeHOTP, prompt)
 		return d, codes, err
 	})
-	if err == nil && use.Counter != nil {
+	if err != nil {
+		a.discardPictures()
+		return directory.Device{}, err
+	}
+	if use.Counter != nil {
 		d.Counter = *use.Counter // so that codes before it stay used should the state be lost
 	}
-	return d, err
+	return d, nil
 }
 
 // described is the device that the options describe; made says that its secret is new.
@@ -252,24 +258,39 @@ func (a *adding) show(d directory.Device, made bool) error {
 			return err
 		}
 		if err := writePrivate(picture.file, drawn, false); err != nil {
+			if errors.Is(err, os.ErrExist) {
+				return fmt.Errorf("%s is there already, and may hold another device's secret: delete it, or name another file", picture.file)
+			}
 			return err
 		}
+		a.pictures = append(a.pictures, picture.file)
 		fmt.Fprintf(a.stderr, "The QR code is in %s. It holds the secret: delete it when it has been scanned.\n", picture.file)
 	}
 	if !made {
 		return nil
 	}
-	if out, ok := a.stdout.(*os.File); ok && term.IsTerminal(int(out.Fd())) && !a.NoQR {
-		drawn, err := qr.Terminal(uri)
-		if err != nil {
-			return err
-		}
-		if _, err := fmt.Fprintf(a.stdout, "%sKey, to type instead: %s\n", drawn, inFours(d.Secret)); err != nil {
-			return err
+	if _, err := fmt.Fprintln(a.stdout, uri); err != nil { // first, so that what scrolls away is what nobody needs
+		return err
+	}
+	if out, ok := a.stdout.(*os.File); !ok || !term.IsTerminal(int(out.Fd())) || a.NoQR {
+		return nil
+	}
+	drawn, err := qr.Terminal(uri)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.stdout, "%sKey, to type instead: %s\n", drawn, inFours(d.Secret))
+	return err
+}
+
+// discardPictures deletes the pictures of a device that came to nothing: nobody can use them, and they would be in the
+// way of the next try.
+func (a *adding) discardPictures() {
+	for _, file := range a.pictures {
+		if err := os.Remove(file); err != nil {
+			fmt.Fprintf(a.stderr, "The QR code of a device that was not written is left: %v\n", err)
 		}
 	}
-	_, err := fmt.Fprintln(a.stdout, uri)
-	return err
 }
 
 // inFours is a key as people copy it: in base32, in groups of four.

@@ -31,7 +31,7 @@ func (c *resyncCmd) Run(e *env) error {
 		return fmt.Errorf("the device %q of %s cannot be used: %s", l.Name, u.Name, l.Why)
 	}
 	if l.Type != directory.TypeTOTP && l.Type != directory.TypeHOTP {
-		return fmt.Errorf("the device %q of %s is of type %s, whose codes are never too far ahead: there is nothing to catch up with", l.Name, u.Name, l.Type)
+		return fmt.Errorf("the device %q of %s is of type %s, which has no counter that could be moved: there is nothing to catch up with", l.Name, u.Name, l.Type)
 	}
 	if err := r.daemonRuns(); err != nil {
 		return err

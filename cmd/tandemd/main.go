@@ -37,6 +37,7 @@ Check a configuration with: tandem --config FILE check
 `
 
 func main() {
+	useMoreProcessors()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	hangUp := make(chan os.Signal, 1)
 	signal.Notify(hangUp, syscall.SIGHUP)
