@@ -200,7 +200,7 @@ func parseMembers(object json.RawMessage) (members, error) {
 		if _, twice := found[m.name]; twice {
 			return nil, fmt.Errorf("the member %q stands there twice: programs differ in which one they read", clip(m.name, maxQuoted))
 		}
-		found[m.name] = json.RawMessage(object[m.value.start:m.value.end])
+		found[m.name] = object[m.value.start:m.value.end]
 	}
 	return found, nil
 }

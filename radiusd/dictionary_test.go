@@ -54,6 +54,15 @@ func TestRow11_ReplyThatCannotBeMadeIsAReject(t *testing.T) {
 				b.noReply() // it is held like every reject
 				time.Sleep(DefaultRejectDelay)
 				wantCode(t, b.oneReply(), request, radius.CodeAccessReject)
+
+				// The core, which decides and records, could have asked.
+				canTell := b.core.calls()[0].attempt.CanTell
+				if canTell(given) == nil {
+					t.Error("the core is told that the reply can be made")
+				}
+				if err := canTell([]verify.Attribute{{Name: "Class", Value: "staff"}}); err != nil {
+					t.Errorf("the core is told that a good reply cannot be made: %v", err)
+				}
 			})
 		})
 	}

@@ -71,6 +71,10 @@ func (s *Server) decide(r *request, p *radius.Packet) verify.Verdict {
 			slog.String("advice", "set the authentication protocol of the NAS to PAP"))
 		return s.core.Refuse(ctx, attempt, verify.ReasonUnsupportedCreds)
 	}
+	attempt.CanTell = func(given []verify.Attribute) error {
+		_, err := s.attributes.encodeReply(p, verify.Verdict{Outcome: verify.Accept, Attributes: given}, r.client)
+		return err
+	}
 	var v verify.Verdict
 	if r.state != nil {
 		v = s.core.Resume(ctx, r.state, attempt)

@@ -40,6 +40,9 @@ type Attempt struct {
 	Policy string
 	// Level is what the client demands; the policy may demand more. 0: nothing.
 	Level int
+	// CanTell, if not nil, says whether the front door could tell its client these attributes. What cannot be told is not
+	// accepted: an attribute may be what keeps somebody in their network. It changes nothing.
+	CanTell func([]Attribute) error
 	// Explain, if not nil, is told each decision as it falls, without secrets. For admins only.
 	Explain func(Decision)
 }
@@ -175,7 +178,9 @@ const (
 	// ReasonHasDevice: another enrolment of the same user was faster.
 	ReasonHasDevice Reason = "has-device-already"
 	// ReasonRegistryDown: the new device could not be written down.
-	ReasonRegistryDown  Reason = "registry-unavailable"
+	ReasonRegistryDown Reason = "registry-unavailable"
+	// ReasonReplyInvalid: the policy gives the client an attribute that cannot be made.
+	ReasonReplyInvalid  Reason = "reply-invalid"
 	ReasonBadState      Reason = "bad-state"
 	ReasonForeignState  Reason = "foreign-state"
 	ReasonNoPolicy      Reason = "no-policy"

@@ -90,6 +90,14 @@ func (l *login) accept(ctx context.Context, r Reason, c commit) ending {
 		l.explain("reply", "%v", err)
 		return rejectFor(ReasonNoPolicy, err)
 	}
+	if l.CanTell != nil && len(l.attributes) > 0 {
+		if err := l.CanTell(l.attributes); err != nil {
+			l.log.Error("the reply of a login that would be accepted cannot be made, so it is rejected: correct [[policies.reply]]",
+				"attempt", l.ID, "policy", l.policy.Name, "client", l.Client, "err", err)
+			l.explain("reply", "%v", err)
+			return rejectFor(ReasonReplyInvalid, err)
+		}
+	}
 	c.success = true
 	// A login that asked for no code must not forgive wrong ones, where there are any to guess.
 	c.proven = c.claim != nil || r == ReasonPasswordOnly

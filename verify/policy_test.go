@@ -259,6 +259,24 @@ func TestReplyAttributes(t *testing.T) {
 	}
 }
 
+// TestRow17_WhatCannotBeToldLetsNobodyIn: the audit says so too, and the code stays good.
+func TestRow17_WhatCannotBeToldLetsNobodyIn(t *testing.T) {
+	b := newBench(t)
+	b.policy.Reply = []policy.Reply{{Attribute: "Framed-IP-Address", Value: template(t, "no address")}}
+	a := attempt("alice", password+b.code(rfcKey, 0))
+	a.CanTell = func(given []verify.Attribute) error { return fmt.Errorf("cannot tell %v", given) }
+	if v := b.core.Start(t.Context(), a); v.Outcome != verify.Reject || v.Reason != verify.ReasonReplyInvalid {
+		t.Errorf("%v %s", v.Outcome, v.Reason)
+	}
+	if r := b.lastRecord(); r.Outcome != "reject" || r.Reason != verify.ReasonReplyInvalid || !strings.Contains(r.Detail, "no address") {
+		t.Errorf("the audit says %+v", r)
+	}
+	a.CanTell = func([]verify.Attribute) error { return nil }
+	if v := b.core.Start(t.Context(), a); v.Outcome != verify.Accept {
+		t.Errorf("the code was used up: %v %s", v.Outcome, v.Reason)
+	}
+}
+
 // TestRow17_BrokenReplyRuleLetsNobodyIn: the attribute may be what keeps the user in their network.
 func TestRow17_BrokenReplyRuleLetsNobodyIn(t *testing.T) {
 	b := newBench(t)

@@ -36,6 +36,7 @@ var meanings = map[string]string{ //nolint:gochecknoglobals // constant
 	"too-many-enrolments":    "too many enrolments were begun by the user",
 	"has-device-already":     "another enrolment of the user was faster",
 	"registry-unavailable":   "a new device could not be written down: the log says why",
+	"reply-invalid":          "an attribute of the policy's reply cannot be made: the log says which",
 	"factor-unavailable":     "who checks the code did not answer",
 	"bad-state":              "an answer to a challenge that is over, or never was",
 	"foreign-state":          "an answer to somebody else's challenge",
