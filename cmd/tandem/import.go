@@ -23,7 +23,7 @@ type importCmd struct {
 	Format string `arg:"" enum:"pskc,oath-csv,yubico-csv,google-authenticator,users.oath,otpauth" help:"What the file is: pskc, oath-csv, yubico-csv, google-authenticator, users.oath or otpauth."`
 	File   string `arg:"" help:"The file. It holds secrets, so nobody else may be able to read it."`
 
-	User   string `placeholder:"NAME" xor:"who" help:"Whose the devices are of which the file does not say it."`
+	User   string `placeholder:"NAME" xor:"who" help:"Whose the devices are of which the file does not say it; with otpauth, whose all are: labels of apps are seldom login names."`
 	Users  string `placeholder:"FILE" xor:"who" help:"Whose each is: a CSV file of lines \"serial number,user\"."`
 	Name   string `placeholder:"NAME" help:"What the devices are called (default: their serial numbers, or else their types)."`
 	Type   string `enum:",totp,hotp" default:"" placeholder:"TYPE" help:"totp or hotp: what tokens of an OATH CSV file are that do not say it."`
@@ -32,6 +32,9 @@ type importCmd struct {
 	PSKFile      string `name:"psk-file" placeholder:"FILE" xor:"key" help:"A private file with the key, in hexadecimal, that a PSKC file was encrypted with."`
 	PasswordFile string `placeholder:"FILE" xor:"key" help:"A private file with the password that a PSKC file was encrypted with."`
 }
+
+// formatOTPAuth is the format in which what stands for the user is a label.
+const formatOTPAuth = "otpauth"
 
 // Run takes tokens over: all are looked at before the first is written.
 func (c *importCmd) Run(e *env) error {
@@ -186,6 +189,9 @@ func (p *importing) readUsers() error {
 func (p *importing) plan() error {
 	for _, t := range p.tokens {
 		name := t.User
+		if p.Format == formatOTPAuth && p.User != "" {
+			name = p.User // an app's label is what somebody once called the account, seldom a login name
+		}
 		if user, ok := p.serials[t.Serial]; ok && t.Serial != "" {
 			name = user
 		}

@@ -52,7 +52,10 @@ func describeUser(d *verify.Description, recoveryLeft int) string {
 		s.say("groups", "none")
 	}
 	ending := fmt.Sprintf("%s: a login would end with %s", cmp.Or(d.Policy, "none holds"), d.Reason)
-	s.say("policy", ending+after(cmp.Or(d.Detail, endings[d.Reason])), "through a client or a service: tandem policy test "+d.Name+" --client …")
+	if why := cmp.Or(d.Detail, endings[d.Reason]); why != "" {
+		ending += " (" + why + ")"
+	}
+	s.say("policy", ending, "through a client or a service: tandem policy test "+d.Name+" --client …")
 	if len(d.Devices) == 0 {
 		s.say("devices", "none")
 	} else {
@@ -61,13 +64,6 @@ func describeUser(d *verify.Description, recoveryLeft int) string {
 	s.say("recovery", fmt.Sprintf("%d codes left", recoveryLeft))
 	s.say("throttle", describeThrottle(d.Throttle))
 	return s.String()
-}
-
-func after(detail string) string {
-	if detail == "" {
-		return ""
-	}
-	return ": " + detail
 }
 
 func describedRows(devices []verify.DescribedDevice) [][]string {

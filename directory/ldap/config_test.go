@@ -103,7 +103,7 @@ func TestAllMistakesAtOnce(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	d := open(t, config("ldaps://ldap.example.org", "ldaps://[2001:db8::1]:3636", "ldapi://%2Frun%2Fslapd%2Fldapi"))
 	c := d.config
-	if c.Filter != "(uid=%u)" || c.Attributes.ID != "entryUUID" || c.SearchConnections != 8 || c.BindConnections != 64 ||
+	if c.Filter != "(uid=%u)" || c.Attributes.ID != "entryUUID" || c.SearchConnections != 64 || c.BindConnections != 64 ||
 		c.ConnectTimeout != 2*time.Second || c.OperationTimeout != 3*time.Second || c.RetryDown != 15*time.Second {
 		t.Errorf("%+v", c)
 	}

@@ -37,7 +37,7 @@ func (f *Factor) Synchronise(d directory.Device, codes []string, marks verify.Ma
 	if at, ok, err := f.findRow(d, codes, next-behind, behind); err != nil || ok {
 		return verify.Finding{
 			Result: verify.Used, Device: d.Name,
-			Detail: fmt.Sprintf("they are %d behind the next one that counts; press on", next-at),
+			Detail: fmt.Sprintf("these codes were used, or skipped, already: press the button until %d more have been shown", next-at),
 		}, err
 	}
 	return verify.Finding{}, nil
