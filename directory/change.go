@@ -37,6 +37,9 @@ type Change struct {
 	// OnlyFirst refuses the change with [ErrHasDevices] if the user has any device, readable or not: of two
 	// enrolments at once, one is left.
 	OnlyFirst bool
+	// KeepOne refuses the change with [ErrNoDevice] if it would leave the user without any device, readable or not:
+	// then they would be somebody who never had one.
+	KeepOne bool
 	// Most is how many devices the user may have if the change adds any; 0: [MaxDevices].
 	Most int
 }
@@ -69,7 +72,11 @@ func (c Change) Check(present []Device, skipped []Problem) error {
 	if most == 0 {
 		most = MaxDevices
 	}
-	if count := len(present) + len(skipped) - removed + len(c.Add); len(c.Add) > 0 && count > most {
+	count := len(present) + len(skipped) - removed + len(c.Add)
+	if c.KeepOne && count <= 0 {
+		return fmt.Errorf("%w beside those that are to be removed", ErrNoDevice)
+	}
+	if len(c.Add) > 0 && count > most {
 		return fmt.Errorf("%w: %d, and %d are allowed; delete one that is not used any more", ErrTooManyDevices, count, most)
 	}
 	return nil

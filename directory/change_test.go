@@ -31,6 +31,8 @@ func TestRow25_ChangesAreChecked(t *testing.T) {
 	}{
 		{"nothing to do", []Device{phone}, nil, Change{}, nil, ""},
 		{"first", nil, nil, Change{Add: []Device{phone}, OnlyFirst: true, Most: 1}, nil, ""},
+		{"the last one, for who must keep one", []Device{phone}, nil, Change{Remove: []string{phone.ID()}, KeepOne: true}, ErrNoDevice, "beside"},
+		{"all but one that cannot be read", []Device{phone}, []Problem{lost}, Change{Remove: []string{phone.ID()}, KeepOne: true}, nil, ""},
 		{"not the first", []Device{phone}, nil, Change{Add: []Device{tablet}, OnlyFirst: true}, ErrHasDevices, "already"},
 		{"not the first, as one cannot be read", nil, []Problem{lost}, Change{Add: []Device{tablet}, OnlyFirst: true}, ErrHasDevices, "already"},
 		{"one too many", []Device{phone}, []Problem{lost}, Change{Add: []Device{tablet}, Most: 2}, ErrTooManyDevices, "3, and 2 are allowed"},

@@ -299,6 +299,7 @@ func (c *Core) step(ctx context.Context, a Attempt, name string, run func(*login
 		// What cannot be recorded did not happen; a code that was claimed stays claimed.
 		c.log.Error("the audit record could not be written; the attempt is rejected", "attempt", l.ID, "err", err)
 		l.explain("audit", "the record could not be written: %v", err)
+		l.unregister(ctx)
 		return l.verdict(ending{outcome: Reject, reason: ReasonAuditDown})
 	}
 	c.logStep(record)

@@ -212,6 +212,18 @@ func (l *login) register(ctx context.Context, device directory.Device, c commit)
 	return yes
 }
 
+// unregister removes the device again that was enrolled in a step which could not be recorded.
+func (l *login) unregister(ctx context.Context) {
+	if l.enrolled == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), deletionTime)
+	defer cancel()
+	if err := l.setup.Registry.ChangeDevices(ctx, l.entry, directory.Change{Remove: []string{l.enrolled.ID()}}); err != nil {
+		l.log.Error("a device that a user has enrolled stays, and is in no audit: look after it", "attempt", l.ID, "user", l.user.Name, "device", l.enrolled.Name, "err", err)
+	}
+}
+
 // askAgain shows the same device once more while there are tries left. What was typed is no guess at anything: who
 // types it has the key before their eyes.
 func (l *login) askAgain(ctx context.Context, key string, s openSession) ending {

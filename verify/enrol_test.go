@@ -53,6 +53,8 @@ func (r *registry) ChangeDevices(_ context.Context, u *directory.User, c directo
 		return r.err
 	case c.OnlyFirst && written.HasDevices():
 		return directory.ErrHasDevices
+	case c.KeepOne && len(written.Devices)+len(written.Skipped) <= len(c.Remove):
+		return directory.ErrNoDevice
 	}
 	for _, id := range c.Remove {
 		at := slices.IndexFunc(written.Devices, func(d directory.Device) bool { return d.ID() == id })

@@ -61,13 +61,23 @@ func (l *login) noteExpired() {
 	}
 }
 
+// mostShown is how many expired devices are named: a prompt must fit into a RADIUS packet.
+const mostShown = 4
+
 // expiredText names the devices that expired.
 func (l *login) expiredText() string {
-	names := make([]string, 0, len(l.expired))
+	var names []string
 	for _, d := range l.expired {
-		names = append(names, shownName(d))
+		name := shownName(d)
+		switch {
+		case slices.Contains(names, name):
+		case len(names) < mostShown:
+			names = append(names, name)
+		default:
+			names[mostShown-1] = "…"
+		}
 	}
-	return strings.ReplaceAll(l.texts().DeviceExpired, "{device}", strings.Join(slices.Compact(names), ", "))
+	return strings.ReplaceAll(l.texts().DeviceExpired, "{device}", strings.Join(names, ", "))
 }
 
 // shownName is a device's name as it may stand in a prompt.
@@ -154,7 +164,7 @@ func (l *login) deleteExpired(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, deletionTime)
 	defer cancel()
-	var c directory.Change
+	c := directory.Change{KeepOne: true} // what is written down may be less by now than the entry that was looked up
 	var names []string
 	for _, d := range l.expired {
 		c.Remove, names = append(c.Remove, d.ID()), append(names, d.Name)

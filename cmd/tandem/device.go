@@ -200,7 +200,7 @@ func (c *deviceRenameCmd) Run(e *env) error {
 	if err := r.change(u, admin.ActionRename, change, noted{l.Type, l.Name, "to " + c.To}); err != nil {
 		return fmt.Errorf("rename %q of %s: %w", l.Name, u.Name, err)
 	}
-	_, err = fmt.Fprintf(e.stdout, "The %s device %q of %s is called %q now.\n", l.Type, l.Name, u.Name, c.To)
+	_, err = fmt.Fprintf(e.stdout, "The %s device %q of %s is called %q now.\n", harmless(l.Type), l.Name, u.Name, c.To)
 	return err
 }
 
@@ -276,7 +276,7 @@ func (r *registry) delete(u *directory.User, those []listed, yes bool) error {
 	change, about := directory.Change{}, make([]noted, 0, len(those))
 	for _, l := range those {
 		if l.ID == "" {
-			return fmt.Errorf("the %s entry %q of %s is so broken that nothing names it: remove it where it is written down", l.Type, l.Name, u.Name)
+			return fmt.Errorf("the %s entry %q of %s is so broken that nothing names it: remove it where it is written down", harmless(l.Type), l.Name, u.Name)
 		}
 		change.Remove = append(change.Remove, l.ID)
 		about = append(about, noted{kind: l.Type, name: l.Name})
@@ -285,7 +285,7 @@ func (r *registry) delete(u *directory.User, those []listed, yes bool) error {
 		return fmt.Errorf("delete from %s: %w", u.Name, err)
 	}
 	for _, l := range those {
-		if _, err := fmt.Fprintf(r.stdout, "%s has no %s device %q any more.\n", u.Name, l.Type, l.Name); err != nil {
+		if _, err := fmt.Fprintf(r.stdout, "%s has no %s device %q any more.\n", u.Name, harmless(l.Type), l.Name); err != nil {
 			return err
 		}
 	}

@@ -124,14 +124,14 @@ func (r *registry) held(name string) ([]tokens.Token, error) {
 	var held []tokens.Token
 	for _, d := range u.Devices {
 		if d.Type != directory.TypeTOTP && d.Type != directory.TypeHOTP {
-			fmt.Fprintf(r.stderr, "%s of %s is a %s device, which no such file can hold: left out.\n", d.Name, u.Name, d.Type)
+			fmt.Fprintf(r.stderr, "%s of %s is a %s device, which no such file can hold: left out.\n", harmless(d.Name), u.Name, harmless(d.Type))
 			continue
 		}
 		d.Counter = max(d.Counter, counters[d.ID()])
 		held = append(held, tokens.Token{User: u.Name, Serial: d.Name, Issuer: r.rules.Issuer, Device: r.explicit(d)})
 	}
 	for _, p := range u.Skipped {
-		fmt.Fprintf(r.stderr, "%s of %s cannot be read and is left out: %s\n", p.Device, u.Name, p.Why)
+		fmt.Fprintf(r.stderr, "%s of %s cannot be read and is left out: %s\n", harmless(p.Device), u.Name, harmless(p.Why))
 	}
 	return held, nil
 }

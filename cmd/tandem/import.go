@@ -398,7 +398,8 @@ func (p *importing) writeUser(o *owner) error {
 	return nil
 }
 
-// takeScratch makes scratch codes the user's recovery codes, unless there are better ones.
+// takeScratch makes scratch codes the user's recovery codes, unless there are better ones, or were: the set that is used
+// up may be of the same codes, which would be good once more.
 func (p *importing) takeScratch(o *owner, r *row) error {
 	reply, err := p.ask(admin.Request{Op: admin.OpRecoveryLeft, User: o.Name})
 	if err != nil {
@@ -406,6 +407,10 @@ func (p *importing) takeScratch(o *owner, r *row) error {
 	}
 	if reply.Left > 0 {
 		r.token.Notes = append(r.token.Notes, "its scratch codes are not taken over: the user has recovery codes, which stay")
+		return nil
+	}
+	if reply.Given {
+		r.token.Notes = append(r.token.Notes, fmt.Sprintf("its scratch codes are not taken over: the user's recovery codes are used up, and could be these (`tandem recovery %s` makes new ones)", o.Name))
 		return nil
 	}
 	record, err := recovery.From(r.token.Scratch, time.Now())

@@ -14,6 +14,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"tandem/internal/secret"
 	"tandem/internal/version"
 )
 
@@ -93,6 +94,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err != nil {
 		fmt.Fprintf(stderr, "tandem: %v\nTry `tandem --help`.\n", err)
 		return exitUsage
+	}
+	if err := secret.KeepOutOfCoreFiles(); err != nil {
+		fmt.Fprintln(stderr, "tandem:", err)
+		return exitFailed
 	}
 	e := &env{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, config: c.Config}
 	if err := parsed.Run(e); err != nil {

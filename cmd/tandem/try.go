@@ -93,7 +93,7 @@ func (c *tryCmd) overAdminSocket(e *env, a *asker) (result, error) {
 	request := admin.Request{Op: admin.OpTry, User: c.User, Secret: typed, Policy: c.Policy, Source: c.Source, Explain: c.Explain}
 	last, err := client.Do(request, func(r admin.Reply) (string, error) {
 		if d := r.Decision; d != nil {
-			fmt.Fprintf(e.stderr, "  %-10s %s\n", d.Step, d.Text)
+			fmt.Fprintf(e.stderr, "  %-10s %s\n", d.Step, harmless(d.Text))
 		}
 		if r.Prompt != "" {
 			return a.ask(r.Prompt)

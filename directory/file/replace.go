@@ -135,10 +135,12 @@ func (d *Directory) fill(f, old *os.File, text []byte) error {
 	if _, err := f.Write(text); err != nil {
 		return err
 	}
-	if err := f.Chmod(info.Mode()); err != nil {
+	// A list that the folder gives its new files goes before the mode, whose group bits would be that list's mask, and
+	// let in whom it names.
+	if err := d.keepAttributes(f, old); err != nil {
 		return err
 	}
-	if err := d.keepAttributes(f, old); err != nil {
+	if err := f.Chmod(info.Mode()); err != nil {
 		return err
 	}
 	return d.sync(f)

@@ -97,7 +97,6 @@ func (w *writer) once(ctx context.Context, s *server, c *conn) error {
 
 // read gives what is written now. Sessions that are to be written and are not there are made up.
 func (w *writer) read(ctx context.Context, s *server) (now written, err error) {
-	var name string
 	err = s.run(ctx, s.searches, func(ctx context.Context, c *conn) error {
 		entry, err := w.d.readEntry(ctx, c, w.user.DN, append(slices.Clone(w.d.wanted), objectClass)...)
 		if goldap.IsErrorWithCode(err, goldap.LDAPResultNoSuchObject) {
@@ -113,7 +112,6 @@ func (w *writer) read(ctx context.Context, s *server) (now written, err error) {
 		if u.ID != w.user.ID {
 			return fmt.Errorf("%w: the entry %q is somebody else's now", directory.ErrNoUser, w.user.DN)
 		}
-		name = u.Name
 		now, err = w.d.written(ctx, c, entry)
 		return err
 	})
@@ -122,7 +120,7 @@ func (w *writer) read(ctx context.Context, s *server) (now written, err error) {
 	}
 	to := w.target()
 	if at := now.at[to]; at.missing && len(w.change.Add) > 0 {
-		session, err := directory.NewSession(name, w.d.config.Now())
+		session, err := directory.NewSession(at.login, w.d.config.Now())
 		if err != nil {
 			return written{}, err
 		}

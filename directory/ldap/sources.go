@@ -12,7 +12,8 @@ import (
 	"tandem/directory"
 )
 
-// written is what one server has about a user's devices: a place for each of the configured sources, in their order.
+// written is what one server has about a user's devices: a place for each of the configured sources, in their order, and
+// behind them the further sessions of a user who has more than one.
 type written struct {
 	places []directory.Place
 	at     []location
@@ -24,15 +25,16 @@ type location struct {
 	dn, attribute string
 	// class is the object class that the entry lacks; empty: none.
 	class string
-	// session is the ID of a session, whose entry may be missing yet.
-	session string
-	missing bool
+	// session is the ID of a session, whose entry may be missing yet, and login the name that it is made of.
+	session, login string
+	missing        bool
 }
 
 // written reads what the sources hold for the user of an entry, which has been read already.
 func (d *Directory) written(ctx context.Context, c *conn, e *goldap.Entry) (written, error) {
 	sources := d.config.Devices.Sources
 	w := written{places: make([]directory.Place, 0, len(sources)), at: make([]location, 0, len(sources))}
+	var further written
 	for _, source := range sources {
 		place, at := directory.Place{}, location{source: source, dn: e.DN}
 		switch source {
@@ -46,22 +48,54 @@ func (d *Directory) written(ctx context.Context, c *conn, e *goldap.Entry) (writ
 			place.Format, place.Source = directory.FormatGluu, "Gluu's "+at.attribute
 			place.Values = values(e, at.attribute)
 		case SourceSessions:
-			at.session = directory.SessionID(first(e, d.config.Attributes.Name))
-			at.dn = sessionName + "=" + goldap.EscapeDN(at.session) + "," + d.config.Devices.SessionsBase
-			at.attribute = sessionContent
-			place.Format, place.Source = directory.FormatSession, "LemonLDAP::NG's session "+at.session
-			session, err := d.session(ctx, c, at.dn)
+			first, more, err := d.sessions(ctx, c, e)
 			if err != nil {
 				return written{}, err
 			}
-			at.missing = session == nil
-			if session != nil {
-				place.Values = values(session, sessionContent)
-			}
+			place, at = first.places[0], first.at[0]
+			further = more
 		}
 		w.places, w.at = append(w.places, place), append(w.at, at)
 	}
+	w.places, w.at = append(w.places, further.places...), append(w.at, further.at...)
 	return w, nil
+}
+
+// sessions reads the persistent sessions of the user of an entry: the first, which may be missing, and all others that
+// are there.
+//
+// LemonLDAP::NG makes a session's name of the login name in small letters, unless its macro _whatToTrace says
+// otherwise; and of whichever name the user typed, if the entry has several. A session that was overlooked would make
+// somebody without a device of one who has one.
+func (d *Directory) sessions(ctx context.Context, c *conn, e *goldap.Entry) (one, further written, err error) {
+	seen := map[string]bool{}
+	for _, name := range values(e, d.config.Attributes.Name) {
+		for _, login := range []string{strings.ToLower(string(name)), string(name)} {
+			if seen[login] {
+				continue
+			}
+			seen[login] = true
+			at := location{source: SourceSessions, attribute: sessionContent, login: login, session: directory.SessionID(login)}
+			at.dn = sessionName + "=" + goldap.EscapeDN(at.session) + "," + d.config.Devices.SessionsBase
+			session, err := d.session(ctx, c, at.dn)
+			if err != nil {
+				return written{}, written{}, err
+			}
+			at.missing = session == nil
+			place := directory.Place{Format: directory.FormatSession, Source: "LemonLDAP::NG's session " + at.session}
+			if session != nil {
+				place.Values = values(session, sessionContent)
+			}
+			found := written{[]directory.Place{place}, []location{at}}
+			switch {
+			case one.at == nil, one.at[0].missing && !at.missing:
+				one = found
+			case !at.missing:
+				further.places, further.at = append(further.places, place), append(further.at, at)
+			}
+		}
+	}
+	return one, further, nil
 }
 
 // objectClass is the attribute of RFC 4512 §3.3.

@@ -185,6 +185,9 @@ func keyData(key *element, keys *containerKeys, e *directory.DeviceEntry, t *Tok
 		return nil, err
 	}
 	if plain {
+		if keys != nil {
+			return nil, at(secret, "Secret", "it is not encrypted, in a file that says that it is: have the file sent anew")
+		}
 		text, _ := secret.value("PlainValue")
 		if raw, err = decodeBase64(text); err != nil {
 			return nil, at(secret, "Secret", "its PlainValue is not base64")

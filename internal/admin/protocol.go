@@ -116,8 +116,9 @@ type Reply struct {
 	// Account is the directory's name of the user; Until, when the throttle would have ended.
 	Account string     `json:"account,omitempty"`
 	Until   *time.Time `json:"until,omitempty"`
-	// Left is how many recovery codes the user has.
-	Left int `json:"left,omitempty"`
+	// Left is how many recovery codes the user has; Given: there is a set, and be it used up.
+	Left  int  `json:"left,omitempty"`
+	Given bool `json:"given,omitempty"`
 	// Use answers OpConfirm: what was claimed.
 	Use *verify.Use `json:"use,omitempty"`
 	// Description answers OpDescribe, beside Left.

@@ -46,5 +46,5 @@ func (c *connection) countRecovery(ctx context.Context, r Request) error {
 	if err != nil {
 		return c.refuse(err)
 	}
-	return writeLine(c.conn, Reply{Account: account, Left: left, Done: true})
+	return writeLine(c.conn, Reply{Account: account, Left: left, Given: set != nil, Done: true})
 }

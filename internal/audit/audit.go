@@ -230,15 +230,17 @@ func (l *Log) write(lines []waitingLine) (written int, err error) {
 	if n > 0 {
 		l.torn = text[n-1] != '\n'
 	}
+	written = len(lines)
 	if err != nil {
-		return max(bytes.Count(text[:n], []byte{'\n'})-before, 0), fmt.Errorf("write audit file: %w", err)
+		written = max(bytes.Count(text[:n], []byte{'\n'})-before, 0)
+		err = fmt.Errorf("write audit file: %w", err)
 	}
-	if l.sync {
-		if err := unix.Fdatasync(int(l.file.Fd())); err != nil {
-			return 0, fmt.Errorf("sync audit file %s: %w", l.path, err)
+	if l.sync && written > 0 {
+		if failed := unix.Fdatasync(int(l.file.Fd())); failed != nil {
+			return 0, errors.Join(err, fmt.Errorf("sync audit file %s: %w", l.path, failed))
 		}
 	}
-	return len(lines), nil
+	return written, err
 }
 
 // follow opens the path again if it no longer leads to the open file. That costs a system call a
