@@ -20,7 +20,7 @@ type containerKeys struct {
 // containerKeys finds the keys of the file: with what it names, and what the caller knows.
 func (r *reader) containerKeys(root *element) (*containerKeys, error) {
 	encryption, err := root.child("EncryptionKey")
-	if err == nil && encryption == nil && !(r.options.Key.Empty() && r.options.Password.Empty()) {
+	if err == nil && encryption == nil && (!r.options.Key.Empty() || !r.options.Password.Empty()) {
 		err = at(root, "EncryptionKey", "the file is not encrypted, and a key or password was given for it: whoever changed it on its way could have put keys of their own there")
 	}
 	if err != nil || encryption == nil {
