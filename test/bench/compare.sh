@@ -5,7 +5,7 @@ set -euo pipefail
 base=${1:?which revision is it compared with? make bench-compare BASE=REVISION}
 pattern=${2:-.}
 benchstat=golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da # pinned
-rooms=(./radiusd/... ./verify/... ./store/bolt)
+rooms=(./directory ./radiusd/... ./verify/... ./store/bolt)
 
 folder=$(mktemp -d)
 trap 'git worktree remove --force "$folder/base" 2>/dev/null; rm -rf "$folder"' EXIT
