@@ -82,6 +82,11 @@ func ParseDeviceValues(values [][]byte, o DeviceOptions) ([]Device, []Problem) {
 			devices = append(devices, d)
 		}
 	}
+	return bounded(devices, problems)
+}
+
+// bounded leaves out devices above [MaxDevices], and says so.
+func bounded(devices []Device, problems []Problem) ([]Device, []Problem) {
 	if len(devices) > MaxDevices {
 		problems = append(problems, Problem{
 			Device: "all further devices",

@@ -41,15 +41,7 @@ func ParsePlaces(places []Place, o DeviceOptions) ([]Device, []Problem) {
 		}
 		return devices, problems
 	}
-	devices, problems := split(gather(places, o))
-	if len(devices) > MaxDevices {
-		problems = append(problems, Problem{
-			Device: "all further devices",
-			Why:    fmt.Sprintf("the user has %d devices: at most %d are used", len(devices), MaxDevices),
-		})
-		devices = devices[:MaxDevices]
-	}
-	return devices, problems
+	return bounded(split(gather(places, o)))
 }
 
 // slot is one device, or what should be one, in the place where it stands.

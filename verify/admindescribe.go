@@ -76,11 +76,6 @@ type DescribedThrottle struct {
 	Error string `json:"error,omitempty"`
 }
 
-// Account is what an authenticator app is to show as the name of the user's account.
-func (d *Devices) Account(user *directory.User) string {
-	return d.account(user, (&login{user: user}).known)
-}
-
 // Describe says what the core sees of the user of that name: the entry, the policy, the devices and when they were last
 // used, and what failures have cost. It changes nothing. Its error means that nothing is known.
 func (c *Core) Describe(ctx context.Context, name string) (Description, error) {

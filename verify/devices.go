@@ -51,3 +51,8 @@ func (d *Devices) account(user *directory.User, known func(name string) []string
 	}
 	return account
 }
+
+// Account is what an authenticator app is to show as the name of the user's account.
+func (d *Devices) Account(user *directory.User) string {
+	return d.account(user, (&login{user: user}).known)
+}

@@ -273,16 +273,5 @@ func grouped(key string) string {
 
 // chargeEnrolment counts an enrolment that begins, or returns errTooManyEnrolments.
 func chargeEnrolment(tx store.Tx, user string, now time.Time) error {
-	b := bucket{enrolBurst, enrolRefill}
-	begun, err := readThrottle(tx, throttleEnrolKey(user))
-	if err != nil {
-		return err
-	}
-	begun.empty = b.clamp(begun.empty, now)
-	if until := b.refusedUntil(begun.empty, now); !until.IsZero() {
-		return fmt.Errorf("%w: the next is possible after %s", errTooManyEnrolments, until.UTC().Format(time.TimeOnly))
-	}
-	begun.empty = b.charge(begun.empty, now)
-	putThrottle(tx, throttleEnrolKey(user), begun, b.capacity())
-	return nil
+	return chargeBucket(tx, throttleEnrolKey(user), bucket{enrolBurst, enrolRefill}, now, errTooManyEnrolments)
 }

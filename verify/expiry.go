@@ -146,9 +146,7 @@ func (l *login) passwordBesideExpired(ctx context.Context, no ending) (password 
 // holding lets do look at the user as somebody who holds these devices and no others.
 func (l *login) holding(devices []directory.Device, do func()) {
 	was := l.user
-	u := *was
-	u.Devices, u.Skipped = devices, nil
-	l.user = &u
+	l.user = holding(was, devices...)
 	defer func() { l.user = was }()
 	do()
 }

@@ -173,17 +173,21 @@ func (t Throttle) chargeSend(tx store.Tx, user string, now time.Time) error {
 	if t.SendBurst == 0 {
 		return nil
 	}
-	b := bucket{t.SendBurst, t.SendRefill}
-	sent, err := readThrottle(tx, throttleSendKey(user))
+	return chargeBucket(tx, throttleSendKey(user), bucket{t.SendBurst, t.SendRefill}, now, errTooManySends)
+}
+
+// chargeBucket counts one more in the bucket that is kept under key, or returns tooMany, with the time of the next.
+func chargeBucket(tx store.Tx, key string, b bucket, now time.Time, tooMany error) error {
+	held, err := readThrottle(tx, key)
 	if err != nil {
 		return err
 	}
-	sent.empty = b.clamp(sent.empty, now)
-	if until := b.refusedUntil(sent.empty, now); !until.IsZero() {
-		return fmt.Errorf("%w: the next is possible after %s", errTooManySends, until.UTC().Format(time.TimeOnly))
+	held.empty = b.clamp(held.empty, now)
+	if until := b.refusedUntil(held.empty, now); !until.IsZero() {
+		return fmt.Errorf("%w: the next is possible after %s", tooMany, until.UTC().Format(time.TimeOnly))
 	}
-	sent.empty = b.charge(sent.empty, now)
-	putThrottle(tx, throttleSendKey(user), sent, b.capacity())
+	held.empty = b.charge(held.empty, now)
+	putThrottle(tx, key, held, b.capacity())
 	return nil
 }
 

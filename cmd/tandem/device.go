@@ -28,25 +28,18 @@ type deviceListCmd struct {
 
 // Run prints a line a device.
 func (c *deviceListCmd) Run(e *env) error {
-	r, err := openRegistry(e)
-	if err != nil {
+	return withUser(e, c.User, func(r *registry, u *directory.User) error {
+		devices := r.list(u)
+		if c.JSON {
+			return json.NewEncoder(e.stdout).Encode(devices)
+		}
+		if len(devices) == 0 {
+			_, err := fmt.Fprintf(e.stdout, "%s has no devices.\n", u.Name)
+			return err
+		}
+		_, err := fmt.Fprint(e.stdout, tableOf(devices))
 		return err
-	}
-	defer r.close()
-	u, err := r.user(c.User)
-	if err != nil {
-		return err
-	}
-	devices := r.list(u)
-	if c.JSON {
-		return json.NewEncoder(e.stdout).Encode(devices)
-	}
-	if len(devices) == 0 {
-		_, err := fmt.Fprintf(e.stdout, "%s has no devices.\n", u.Name)
-		return err
-	}
-	_, err = fmt.Fprint(e.stdout, tableOf(devices))
-	return err
+	})
 }
 
 // tableOf shows devices to people.
@@ -112,31 +105,20 @@ type shown struct {
 
 // Run prints what is known of one device.
 func (c *deviceShowCmd) Run(e *env) error {
-	r, err := openRegistry(e)
-	if err != nil {
-		return err
-	}
-	defer r.close()
-	u, err := r.user(c.User)
-	if err != nil {
-		return err
-	}
-	l, err := r.find(u, c.Device)
-	if err != nil {
-		return err
-	}
-	out := shown{listed: l}
-	for _, d := range u.Devices {
-		if d.ID() == l.ID {
-			out.Digits, out.Period, out.Algorithm, out.Counter, out.PublicID = d.Digits, d.Period, d.Algorithm, d.Counter, d.PublicID
-			break
+	return withDevice(e, c.User, c.Device, func(_ *registry, u *directory.User, l listed) error {
+		out := shown{listed: l}
+		for _, d := range u.Devices {
+			if d.ID() == l.ID {
+				out.Digits, out.Period, out.Algorithm, out.Counter, out.PublicID = d.Digits, d.Period, d.Algorithm, d.Counter, d.PublicID
+				break
+			}
 		}
-	}
-	if c.JSON {
-		return json.NewEncoder(e.stdout).Encode(out)
-	}
-	_, err = fmt.Fprint(e.stdout, out)
-	return err
+		if c.JSON {
+			return json.NewEncoder(e.stdout).Encode(out)
+		}
+		_, err := fmt.Fprint(e.stdout, out)
+		return err
+	})
 }
 
 func (d shown) String() string {
@@ -183,25 +165,14 @@ func (c *deviceRenameCmd) Run(e *env) error {
 	if err := directory.CheckDeviceName(c.To); err != nil {
 		return err
 	}
-	r, err := openRegistry(e)
-	if err != nil {
+	return withDevice(e, c.User, c.Device, func(r *registry, u *directory.User, l listed) error {
+		change := directory.Change{Rename: map[string]string{l.ID: c.To}}
+		if err := r.change(u, admin.ActionRename, change, noted{l.Type, l.Name, "to " + c.To}); err != nil {
+			return fmt.Errorf("rename %q of %s: %w", l.Name, u.Name, err)
+		}
+		_, err := fmt.Fprintf(e.stdout, "The %s device %q of %s is called %q now.\n", harmless(l.Type), l.Name, u.Name, c.To)
 		return err
-	}
-	defer r.close()
-	u, err := r.user(c.User)
-	if err != nil {
-		return err
-	}
-	l, err := r.find(u, c.Device)
-	if err != nil {
-		return err
-	}
-	change := directory.Change{Rename: map[string]string{l.ID: c.To}}
-	if err := r.change(u, admin.ActionRename, change, noted{l.Type, l.Name, "to " + c.To}); err != nil {
-		return fmt.Errorf("rename %q of %s: %w", l.Name, u.Name, err)
-	}
-	_, err = fmt.Fprintf(e.stdout, "The %s device %q of %s is called %q now.\n", harmless(l.Type), l.Name, u.Name, c.To)
-	return err
+	})
 }
 
 type deviceDeleteCmd struct {
@@ -212,20 +183,9 @@ type deviceDeleteCmd struct {
 
 // Run takes a device away.
 func (c *deviceDeleteCmd) Run(e *env) error {
-	r, err := openRegistry(e)
-	if err != nil {
-		return err
-	}
-	defer r.close()
-	u, err := r.user(c.User)
-	if err != nil {
-		return err
-	}
-	l, err := r.find(u, c.Device)
-	if err != nil {
-		return err
-	}
-	return r.delete(u, []listed{l}, c.Yes)
+	return withDevice(e, c.User, c.Device, func(r *registry, u *directory.User, l listed) error {
+		return r.delete(u, []listed{l}, c.Yes)
+	})
 }
 
 type deviceDeleteTypeCmd struct {
@@ -236,25 +196,18 @@ type deviceDeleteTypeCmd struct {
 
 // Run takes all devices of one type away.
 func (c *deviceDeleteTypeCmd) Run(e *env) error {
-	r, err := openRegistry(e)
-	if err != nil {
-		return err
-	}
-	defer r.close()
-	u, err := r.user(c.User)
-	if err != nil {
-		return err
-	}
-	var those []listed
-	for _, l := range r.list(u) {
-		if strings.EqualFold(l.Type, c.Type) {
-			those = append(those, l)
+	return withUser(e, c.User, func(r *registry, u *directory.User) error {
+		var those []listed
+		for _, l := range r.list(u) {
+			if strings.EqualFold(l.Type, c.Type) {
+				those = append(those, l)
+			}
 		}
-	}
-	if len(those) == 0 {
-		return fmt.Errorf("%s has no device of type %q: `tandem device list %s` shows what there is", u.Name, c.Type, u.Name)
-	}
-	return r.delete(u, those, c.Yes)
+		if len(those) == 0 {
+			return fmt.Errorf("%s has no device of type %q: `tandem device list %s` shows what there is", u.Name, c.Type, u.Name)
+		}
+		return r.delete(u, those, c.Yes)
+	})
 }
 
 // delete takes devices away, after asking unless that is answered already.

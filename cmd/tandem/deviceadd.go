@@ -51,23 +51,16 @@ func (c *deviceAddCmd) Run(e *env) error {
 	if c.Type == "recovery" {
 		return (&recoveryCmd{User: c.User}).Run(e)
 	}
-	r, err := openRegistry(e)
-	if err != nil {
-		return err
-	}
-	defer r.close()
-	u, err := r.user(c.User)
-	if err != nil {
-		return err
-	}
-	if err := r.daemonRuns(); err != nil { // better known before somebody has scanned a code
-		return err
-	}
-	a := adding{deviceAddCmd: c, registry: r, user: u, asker: newAsker(e)}
-	if err := a.add(); err != nil {
-		return fmt.Errorf("add a %s device to %s: %w", deviceTypes[c.Type], u.Name, err)
-	}
-	return nil
+	return withUser(e, c.User, func(r *registry, u *directory.User) error {
+		if err := r.daemonRuns(); err != nil { // better known before somebody has scanned a code
+			return err
+		}
+		a := adding{deviceAddCmd: c, registry: r, user: u, asker: newAsker(e)}
+		if err := a.add(); err != nil {
+			return fmt.Errorf("add a %s device to %s: %w", deviceTypes[c.Type], u.Name, err)
+		}
+		return nil
+	})
 }
 
 // deviceTypes are those that can be added.

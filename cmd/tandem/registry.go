@@ -44,6 +44,31 @@ func openRegistry(e *env) (*registry, error) {
 
 func (r *registry) close() { _ = r.closeIt() }
 
+// withUser does something about the user who logs in by that name.
+func withUser(e *env, name string, do func(*registry, *directory.User) error) error {
+	r, err := openRegistry(e)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	u, err := r.user(name)
+	if err != nil {
+		return err
+	}
+	return do(r, u)
+}
+
+// withDevice does something about one of that user's devices: the one of that name or ID.
+func withDevice(e *env, name, device string, do func(*registry, *directory.User, listed) error) error {
+	return withUser(e, name, func(r *registry, u *directory.User) error {
+		l, err := r.find(u, device)
+		if err != nil {
+			return err
+		}
+		return do(r, u, l)
+	})
+}
+
 // user looks up who is meant.
 func (r *registry) user(name string) (*directory.User, error) {
 	u, err := r.Lookup(r.ctx, name)

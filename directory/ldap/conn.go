@@ -20,7 +20,6 @@ type conn struct {
 	ldap    *exchange.Conn
 	wire    *wire
 	timeout time.Duration // of an operation
-	reused  bool          // an operation went well on it before
 	spoilt  bool          // its state is not known: not to be used again
 	idle    time.Time     // since when it waits in a pool
 }

@@ -85,7 +85,7 @@ func (p *pool) put(c *conn) {
 		c.close()
 		return
 	}
-	c.reused, c.idle = true, p.now()
+	c.idle = p.now()
 	p.mu.Lock()
 	p.idle = append(p.idle, c)
 	var old *conn

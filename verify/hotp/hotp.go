@@ -55,38 +55,42 @@ func (f *Factor) Check(_ context.Context, u *directory.User, code string, marks 
 
 func (f *Factor) checkDevice(d directory.Device, code string, marks verify.Marks) (verify.Finding, error) {
 	key := markKey(d)
-	mark, marked, err := marks.Mark(key)
+	next, err := first(d, marks)
 	if err != nil {
 		return verify.Finding{}, err
 	}
-	next, err := first(d, mark, marked, marks)
+	codes, err := f.config.Codes(d)
 	if err != nil {
 		return verify.Finding{}, err
 	}
 	window := uint64(f.config.LookAhead) + 1
 
-	if counter, ok, err := f.find(d, code, next, window); err != nil || ok {
+	if counter, ok := find(codes, code, next, window); ok {
 		return verify.Finding{
 			Result: verify.Match, Device: d.Name, Claim: verify.Claim{Key: key, Value: counter},
 			Detail: fmt.Sprintf("%d ahead", counter-next),
-		}, err
+		}, nil
 	}
 	// As far back as resynchronisation reaches ahead: a counter that was put ahead because the state had forgotten how
 	// far it was is caught up with by pressing the button, and codes on the way are no guesses.
 	behind := min(next, window+uint64(f.config.ResyncWindow))
-	if counter, ok, err := f.find(d, code, next-behind, behind); err != nil || ok {
-		return verify.Finding{Result: verify.Used, Device: d.Name, Detail: fmt.Sprintf("%d behind", next-counter)}, err
+	if counter, ok := find(codes, code, next-behind, behind); ok {
+		return verify.Finding{Result: verify.Used, Device: d.Name, Detail: fmt.Sprintf("%d behind", next-counter)}, nil
 	}
 	if f.config.ResyncWindow == 0 {
 		return verify.Finding{}, nil
 	}
-	return f.resync(d, code, marks, key, next)
+	return f.resync(d, codes, code, marks, key, next)
 }
 
 // first is the lowest counter that may be accepted. The directory's is that of a device that was never used; if the
 // state has forgotten of some devices that they were, it is put ahead by as much as was stated.
-func first(d directory.Device, mark uint64, marked bool, marks verify.Marks) (uint64, error) {
-	if marked {
+func first(d directory.Device, marks verify.Marks) (uint64, error) {
+	mark, marked, err := marks.Mark(markKey(d))
+	switch {
+	case err != nil:
+		return 0, err
+	case marked:
 		return max(d.Counter, mark+1), nil
 	}
 	forgetful, ok := marks.(verify.Forgetful)
@@ -103,24 +107,22 @@ func first(d directory.Device, mark uint64, marked bool, marks verify.Marks) (ui
 
 // resync looks for two codes in a row beyond the look-ahead window: the first is noted and rejected,
 // the second, if it comes soon, is a match and moves the counter.
-func (f *Factor) resync(d directory.Device, code string, marks verify.Marks, key string, next uint64) (verify.Finding, error) {
+func (f *Factor) resync(d directory.Device, codes *oath.Codes, code string, marks verify.Marks, key string, next uint64) (verify.Finding, error) {
 	note := key + "/resync"
 	first, noted, err := marks.Mark(note)
 	if err != nil {
 		return verify.Finding{}, err
 	}
-	if noted && first >= next {
-		if ok, err := f.config.Matches(d, first+1, code); err != nil || ok {
-			return verify.Finding{
-				Result: verify.Match, Device: d.Name, Claim: verify.Claim{Key: key, Value: first + 1},
-				Notes:  []verify.Note{{Key: note}},
-				Detail: fmt.Sprintf("resynchronised, %d ahead", first+1-next),
-			}, err
-		}
+	if noted && first >= next && codes.Match(first+1, code) {
+		return verify.Finding{
+			Result: verify.Match, Device: d.Name, Claim: verify.Claim{Key: key, Value: first + 1},
+			Notes:  []verify.Note{{Key: note}},
+			Detail: fmt.Sprintf("resynchronised, %d ahead", first+1-next),
+		}, nil
 	}
-	counter, ok, err := f.find(d, code, next+uint64(f.config.LookAhead)+1, uint64(f.config.ResyncWindow))
-	if err != nil || !ok {
-		return verify.Finding{}, err
+	counter, ok := find(codes, code, next+uint64(f.config.LookAhead)+1, uint64(f.config.ResyncWindow))
+	if !ok {
+		return verify.Finding{}, nil
 	}
 	return verify.Finding{
 		Result: verify.Resync, Device: d.Name,
@@ -130,15 +132,11 @@ func (f *Factor) resync(d directory.Device, code string, marks verify.Marks, key
 }
 
 // find looks for code among n counters from first on.
-func (f *Factor) find(d directory.Device, code string, first, n uint64) (counter uint64, ok bool, err error) {
-	codes, err := f.config.Codes(d)
-	if err != nil {
-		return 0, false, err
-	}
+func find(codes *oath.Codes, code string, first, n uint64) (counter uint64, ok bool) {
 	for counter = first; counter < first+n; counter++ {
 		if codes.Match(counter, code) {
-			return counter, true, nil
+			return counter, true
 		}
 	}
-	return 0, false, nil
+	return 0, false
 }

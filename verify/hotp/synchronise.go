@@ -5,6 +5,7 @@ import (
 
 	"tandem/directory"
 	"tandem/verify"
+	"tandem/verify/oath"
 )
 
 var (
@@ -18,49 +19,48 @@ const Reach = 10_000
 
 // Synchronise implements [verify.Synchroniser].
 func (f *Factor) Synchronise(d directory.Device, codes []string, marks verify.Marks) (verify.Finding, error) {
-	key := markKey(d)
-	mark, marked, err := marks.Mark(key)
+	next, err := first(d, marks)
 	if err != nil {
 		return verify.Finding{}, err
 	}
-	next, err := first(d, mark, marked, marks)
+	right, err := f.config.Codes(d)
 	if err != nil {
 		return verify.Finding{}, err
 	}
-	if at, ok, err := f.findRow(d, codes, next, Reach); err != nil || ok {
+	if at, ok := findRow(right, codes, next, Reach); ok {
 		return verify.Finding{
-			Result: verify.Match, Device: d.Name, Claim: verify.Claim{Key: key, Value: at + uint64(len(codes)) - 1},
+			Result: verify.Match, Device: d.Name, Claim: verify.Claim{Key: markKey(d), Value: at + uint64(len(codes)) - 1},
 			Detail: fmt.Sprintf("%d ahead", at-next),
-		}, err
+		}, nil
 	}
 	behind := min(next, Reach)
-	if at, ok, err := f.findRow(d, codes, next-behind, behind); err != nil || ok {
+	if at, ok := findRow(right, codes, next-behind, behind); ok {
 		return verify.Finding{
 			Result: verify.Used, Device: d.Name,
 			Detail: fmt.Sprintf("these codes were used, or skipped, already: press the button until %d more have been shown", next-at),
-		}, err
+		}, nil
 	}
 	return verify.Finding{}, nil
 }
 
 // findRow looks for codes, one after the other, that begin at one of n counters from first on.
-func (f *Factor) findRow(d directory.Device, codes []string, first, n uint64) (at uint64, ok bool, err error) {
+func findRow(right *oath.Codes, codes []string, first, n uint64) (at uint64, ok bool) {
 	for at = first; at < first+n; at++ {
-		if ok, err = f.row(d, codes, at); ok || err != nil {
-			return at, ok, err
+		if isRow(right, codes, at) {
+			return at, true
 		}
 	}
-	return 0, false, nil
+	return 0, false
 }
 
-// row reports whether codes are those of the counters from first on.
-func (f *Factor) row(d directory.Device, codes []string, first uint64) (bool, error) {
+// isRow reports whether codes are those of the counters from first on.
+func isRow(right *oath.Codes, codes []string, first uint64) bool {
 	for i, code := range codes {
-		if ok, err := f.config.Matches(d, first+uint64(i), code); err != nil || !ok {
-			return false, err
+		if !right.Match(first+uint64(i), code) {
+			return false
 		}
 	}
-	return len(codes) > 0, nil
+	return len(codes) > 0
 }
 
 // Spent implements [verify.Numbered].

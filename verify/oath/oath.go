@@ -88,12 +88,6 @@ func (s Settings) Code(d directory.Device, counter uint64) (string, error) {
 	return c.At(counter), nil
 }
 
-// Matches reports, in constant time, whether code is the code of d for counter.
-func (s Settings) Matches(d directory.Device, counter uint64, code string) (bool, error) {
-	c, err := s.Codes(d)
-	return err == nil && c.Match(counter, code), err
-}
-
 // Shapes returns the shape of a code of each of u's devices of type kind.
 func (s Settings) Shapes(u *directory.User, kind string) []verify.Shape {
 	var shapes []verify.Shape

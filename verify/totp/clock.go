@@ -18,6 +18,10 @@ const furthestDrift = 24 * time.Hour
 
 // Drift implements [verify.Clocked]: of several times that the code fits, the nearest.
 func (f *Factor) Drift(d directory.Device, code string) (ahead time.Duration, found bool, err error) {
+	codes, err := f.config.Codes(d)
+	if err != nil {
+		return 0, false, err
+	}
 	period := f.period(d)
 	now := f.now().Unix() / int64(period)
 	for away := int64(0); away*int64(period) <= int64(furthestDrift/time.Second); away++ {
@@ -25,8 +29,8 @@ func (f *Factor) Drift(d directory.Device, code string) (ahead time.Duration, fo
 			if step < 0 {
 				continue
 			}
-			if ok, err := f.config.Matches(d, uint64(step), code); ok || err != nil {
-				return time.Duration(step-now) * time.Duration(period) * time.Second, ok, err
+			if codes.Match(uint64(step), code) {
+				return time.Duration(step-now) * time.Duration(period) * time.Second, true, nil
 			}
 		}
 	}
