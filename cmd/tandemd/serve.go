@@ -268,7 +268,7 @@ func withRetired(next, old verify.Setup) verify.Setup {
 // longest is how long a challenge of any of the policies may still be answered.
 func longest(policies map[string]*policy.Policy) (d time.Duration) {
 	for _, p := range policies {
-		d = max(d, p.LoginTimeout)
+		d = max(d, p.LoginTimeout, p.EnrolTimeout)
 	}
 	return d
 }
