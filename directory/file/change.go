@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"iter"
 	"reflect"
 	"slices"
 	"strings"
@@ -73,14 +73,14 @@ func (d *Directory) changeOnce(ctx context.Context, u *directory.User, c directo
 
 // edited returns the text of f with the change made.
 func (d *Directory) edited(f *tomlfile.File, before *table, u *directory.User, c directory.Change) ([]byte, error) {
-	present, err := before.byID(u.ID)
+	place, present, err := before.byID(u.ID)
 	if err != nil {
 		return nil, err
 	}
 	if err := c.Check(present.Devices, present.Skipped); err != nil {
 		return nil, err
 	}
-	e := &edit{path: d.o.Path, text: f.Text(), user: before.places[u.ID]}
+	e := &edit{path: d.o.Path, text: f.Text(), user: place}
 	for i := len(present.Devices) - 1; i >= 0; i-- { // from the end, so that places stay what they are
 		id := present.Devices[i].ID()
 		if name, ok := c.Rename[id]; ok {
@@ -114,33 +114,37 @@ func (d *Directory) judge(text []byte, before *table, u *directory.User, c direc
 	if err != nil {
 		return nil, fmt.Errorf("nothing was written, because the changed file could not be read:\n%w", err)
 	}
-	present, err := before.byID(u.ID)
-	if err != nil {
-		return nil, err
-	}
-	wanted := own(present)
-	wanted.Devices = changed(present.Devices, c)
-	expected := maps.Clone(before.byName)
-	for name, user := range expected {
-		if user == present {
-			expected[name] = wanted
-		}
-	}
-	if !reflect.DeepEqual(after.byName, expected) || !maps.Equal(after.places, before.places) {
+	if !before.becomes(after, u.ID, c) {
 		return nil, errors.New("nothing was written, because the changed file would say something else than it should: " +
 			"change it by hand, and report the form in which the user's entry is written")
 	}
 	return after, nil
 }
 
-// byID finds a user by what state is kept under.
-func (t *table) byID(id string) (*directory.User, error) {
-	for _, u := range t.byName {
-		if u.ID == id {
-			return u, nil
+// becomes reports whether after has the users of t in their order, with c done to one of them and nothing else.
+func (t *table) becomes(after *table, id string, c directory.Change) bool {
+	next, stop := iter.Pull2(after.all())
+	defer stop()
+	for _, wanted := range t.all() {
+		if wanted.ID == id {
+			wanted.Devices = changed(wanted.Devices, c)
+		}
+		if _, is, ok := next(); !ok || !reflect.DeepEqual(is, wanted) {
+			return false
 		}
 	}
-	return nil, directory.ErrNoUser
+	_, _, more := next()
+	return !more
+}
+
+// byID finds a user, and the place of the entry, by what state is kept under.
+func (t *table) byID(id string) (int, *directory.User, error) {
+	for place, u := range t.all() {
+		if u.ID == id {
+			return place, u, nil
+		}
+	}
+	return 0, nil, directory.ErrNoUser
 }
 
 // changed is what devices are after c.

@@ -36,9 +36,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -92,11 +90,11 @@ func (d *Directory) Lookup(_ context.Context, name string) (*directory.User, err
 	if err != nil {
 		return nil, directory.ErrNoUser
 	}
-	user, known := d.users.Load().byName[folded]
+	user, known := d.users.Load().find(folded)
 	if !known {
 		return nil, directory.ErrNoUser
 	}
-	return own(user), nil
+	return user, nil
 }
 
 // CheckPassword returns nil if typed is the password of u, a User of [Directory.Lookup]'s, and
@@ -113,16 +111,4 @@ func (d *Directory) CheckPassword(ctx context.Context, u *directory.User, typed 
 		return fmt.Errorf("checking the password of user %s of %s: %w", u.ID, d.o.Path, err)
 	}
 	return nil
-}
-
-// own copies what the caller might change.
-func own(u *directory.User) *directory.User {
-	c := *u
-	c.Groups = slices.Clone(u.Groups)
-	c.Devices = slices.Clone(u.Devices)
-	c.Attributes = maps.Clone(u.Attributes)
-	for name, values := range c.Attributes {
-		c.Attributes[name] = slices.Clone(values)
-	}
-	return &c
 }

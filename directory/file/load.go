@@ -42,17 +42,6 @@ type deviceEntry struct {
 	PrivateID *secret.String `toml:"private_id"`
 }
 
-// table is one version of the file, ready for look-ups. It is never changed.
-type table struct {
-	// byName has the users by their folded names.
-	byName map[string]*directory.User
-	// places are those of the users' entries in the file, from 0, by their ids.
-	places map[string]int
-	// weak counts devices with short secrets; firstWeak is the name of a user who has one.
-	weak      int
-	firstWeak string
-}
-
 // load reads the whole file, and returns a table or everything that is wrong.
 func load(path string, o directory.DeviceOptions) (*table, error) {
 	f, err := read(path)
@@ -66,32 +55,43 @@ func read(path string) (*tomlfile.File, error) {
 	return tomlfile.Read(path, tomlfile.Options{Private: true, MaxBytes: maxFile})
 }
 
-// parse returns a table, or everything that is wrong with the file.
+// piece is about how many octets of a users file are parsed at a time: the parser's tree takes some ten times as many.
+const piece = 256 << 10
+
+// parse returns a table, or everything that is wrong with the file. A file is parsed piece by piece, and only one with
+// mistakes as a whole, so that they are told of it and not of a piece.
 func parse(f *tomlfile.File, o directory.DeviceOptions) (*table, error) {
-	var written struct {
-		Users []userEntry `toml:"users"`
+	pieces := f.Pieces("users", piece)
+	t, err := parsePieces(pieces, o)
+	if err != nil && len(pieces) > 1 {
+		return parsePieces([]*tomlfile.File{f}, o)
 	}
-	if !f.Decode(&written) {
-		return nil, f.Err()
+	return t, err
+}
+
+// parsePieces returns the table of all pieces together, or what is wrong with the first one that is not sound.
+func parsePieces(pieces []*tomlfile.File, o directory.DeviceOptions) (*table, error) {
+	l := loader{devices: o, table: &table{}, names: map[string]int{}, ids: map[string]int{}}
+	users := 0
+	for i, f := range pieces {
+		var written struct {
+			Users []userEntry `toml:"users"`
+		}
+		l.file = f
+		if f.Decode(&written) {
+			for j := range written.Users {
+				l.user(users+j, &written.Users[j])
+			}
+			users += len(written.Users)
+			if users == 0 && i == len(pieces)-1 {
+				f.Errorf("", "there are no users in it: add a [[users]] with a name")
+			}
+		}
+		if err := f.Err(); err != nil {
+			return nil, err
+		}
 	}
-	l := loader{
-		file:    f,
-		devices: o,
-		table: &table{
-			byName: make(map[string]*directory.User, len(written.Users)),
-			places: make(map[string]int, len(written.Users)),
-		},
-		names: make(map[string]int, len(written.Users)),
-	}
-	for i := range written.Users {
-		l.user(i, &written.Users[i])
-	}
-	if len(written.Users) == 0 {
-		f.Errorf("", "there are no users in it: add a [[users]] with a name")
-	}
-	if err := f.Err(); err != nil {
-		return nil, err
-	}
+	l.table.index(users)
 	return l.table, nil
 }
 
@@ -100,8 +100,8 @@ type loader struct {
 	file    *tomlfile.File
 	devices directory.DeviceOptions
 	table   *table
-	// names says which entry has taken them, as table.places says of ids.
-	names map[string]int
+	// names and ids say which entry has taken them.
+	names, ids map[string]int
 }
 
 // user adds one entry to the table. What it keeps of the file's text it copies, because a piece of a
@@ -119,7 +119,7 @@ func (l *loader) user(i int, e *userEntry) {
 		l.check(key+".id", checkID(u.ID))
 	}
 	if l.claim(l.names, folded, i, "name") {
-		l.claim(l.table.places, u.ID, i, "id")
+		l.claim(l.ids, u.ID, i, "id")
 	}
 	if e.Password != nil {
 		l.check(key+".password", password.Check(*e.Password))
@@ -136,7 +136,7 @@ func (l *loader) user(i int, e *userEntry) {
 	for j := range e.Devices {
 		l.device(fmt.Sprintf("%s.devices[%d]", key, j), u, &e.Devices[j])
 	}
-	l.table.byName[folded] = u
+	l.table.add(folded, u)
 }
 
 func (l *loader) check(key string, err error) {

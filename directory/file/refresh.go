@@ -66,7 +66,7 @@ func (d *Directory) refresh() {
 // publish makes users the ones that are looked up from now on.
 func (d *Directory) publish(users *table) {
 	d.users.Store(users)
-	d.o.Logger.Info("users file read", "path", d.o.Path, "users", len(users.byName))
+	d.o.Logger.Info("users file read", "path", d.o.Path, "users", users.size())
 	if users.weak > 0 {
 		d.o.Logger.Warn("devices have a secret shorter than 128 bits, which can be guessed from seen codes: register them anew",
 			"path", d.o.Path, "devices", users.weak, "first_user", users.firstWeak)

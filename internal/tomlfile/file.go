@@ -24,6 +24,7 @@
 package tomlfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -94,10 +95,12 @@ func ReadBytes(path string, o Options) ([]byte, error) {
 	if info.Size() > o.MaxBytes {
 		return nil, tooLarge
 	}
-	data, err := io.ReadAll(io.LimitReader(f, o.MaxBytes+1))
-	if err != nil {
+	var read bytes.Buffer
+	read.Grow(int(info.Size()) + bytes.MinRead) // once, and not by doubling
+	if _, err := read.ReadFrom(io.LimitReader(f, o.MaxBytes+1)); err != nil {
 		return nil, fmt.Errorf("%s: cannot be read: %w", path, bare(err))
 	}
+	data := read.Bytes()
 	if int64(len(data)) > o.MaxBytes { // it grew since Stat, or it is one of those in /proc without a size
 		return nil, tooLarge
 	}

@@ -1,5 +1,7 @@
 package tomlfile
 
+import "bytes"
+
 // Part says where a key stands in the text, so that the text can be changed there and stay as it is elsewhere.
 type Part struct {
 	// Key is that of the table which the header opens, or the one that gets a value, in the form of
@@ -32,4 +34,29 @@ func (f *File) Parts(visit func(Part)) {
 func (f *File) Inside(p Part, visit func(Part)) {
 	s := scanner{text: f.data, pos: p.Value, line: p.Line, visit: func([]byte, int) {}, inner: visit}
 	s.value(p.Key, 0)
+}
+
+// Pieces cuts a file that is nothing but one array of tables, [[array]] and what stands below, into files of at least
+// size octets, so that a large one can be decoded little by little: if nothing is wrong with any of them, the elements
+// that they decode to are those of the whole file, in their order. A file with anything else in it stays whole. Errors
+// in a piece have the lines and places of the piece.
+func (f *File) Pieces(array string, size int) []*File {
+	cuts, alone := []int{0}, true
+	f.Parts(func(p Part) {
+		below, ok := bytes.CutPrefix(p.Key, []byte(array+"["))
+		alone = alone && ok
+		line := f.data[bytes.LastIndexByte(f.data[:p.Start], '\n')+1:]
+		begins := p.Header && bytes.IndexByte(below, ']') == len(below)-1 && bytes.HasPrefix(bytes.TrimLeft(line, " \t"), []byte("[["))
+		if begins && p.Start-cuts[len(cuts)-1] >= size {
+			cuts = append(cuts, p.Start)
+		}
+	})
+	if !alone {
+		return []*File{f}
+	}
+	pieces := make([]*File, len(cuts))
+	for i, end := range append(cuts[1:], len(f.data)) {
+		pieces[i] = FromText(f.path, f.data[cuts[i]:end])
+	}
+	return pieces
 }

@@ -72,3 +72,68 @@ func FuzzParts(f *testing.F) {
 		gap(len(text))
 	})
 }
+
+// FuzzPieces cuts text wherever it may be cut. If every piece can be decoded, so can the whole, to the same elements.
+func FuzzPieces(f *testing.F) {
+	for _, seed := range []string{
+		"[[a]]\nb = 1\n[[a.c]]\nd = 2\n [[a]] # x\nb = 3", "\xef\xbb\xbf# top\r\n[[a]]\r\n[[a]]\r\n", "[[a]]\nb = '''\n[[a]]\n'''\n[[a]]\n",
+		"[[a]]\nb = [ # [[a]]\n[[1]],\n]\n[[a]]\n", "a = [{b = 1}]\n[[a]]\n", "[[a]]\n[a]\nb = 1\n[[a]]\n", "b = 1\n[[a]]\n[[a]]\n", "[[a]]\n[b]\n[[a]]\n",
+		"[[a.c]]\n[[a]]\n[[a]]\n", "[[\"a\"]]\nb = \"\"\"\"\n[[a]]\n\"\"\"\n[[ a ]]\nb = 2\n", "[[a]]\n[a.b]\n[[a]]\n[a.b]\n", "[[a]]\nb = \"x\n[[a]]\n\"\n",
+	} {
+		f.Add(seed)
+	}
+	type element = map[string]any
+	decoded := func(text string) ([]element, error) {
+		var tree struct{ A []element }
+		of, err := toml.Decode(text, &tree)
+		if err == nil && len(of.Keys()) > 0 && of.Keys()[0][0] != "a" { // as File.Decode, which minds the case
+			err = fmt.Errorf("%s", of.Keys()[0])
+		}
+		return tree.A, err
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		pieces := tomlfile.FromText("file.toml", []byte(text)).Pieces("a", 1)
+		var all []element
+		joined := ""
+		for _, p := range pieces {
+			joined += string(p.Text())
+			found, err := decoded(string(p.Text()))
+			if err != nil {
+				return
+			}
+			all = append(all, found...)
+		}
+		if joined != text {
+			t.Fatalf("%q became %q", text, joined)
+		}
+		want, err := decoded(text)
+		if err != nil || len(all) != len(want) || fmt.Sprint(all) != fmt.Sprint(want) {
+			t.Errorf("%d pieces of %q are %v, and the whole is %v, %v", len(pieces), text, all, want, err)
+		}
+	})
+}
+
+func TestPieces(t *testing.T) {
+	const users = "# all\n[[users]]\na = 1\n[[users.devices]]\n  [[users]]\n[users.b]\n[[users]]\n"
+	for _, tt := range []struct {
+		text string
+		size int
+		want []string
+	}{
+		{users, 1, []string{"# all\n", "[[users]]\na = 1\n[[users.devices]]\n  ", "[[users]]\n[users.b]\n", "[[users]]\n"}},
+		{users, 40, []string{"# all\n[[users]]\na = 1\n[[users.devices]]\n  ", "[[users]]\n[users.b]\n[[users]]\n"}},
+		{users, 100, []string{users}},
+		{"other = 1\n" + users, 1, []string{"other = 1\n" + users}},
+		{users + "[other]\n", 1, []string{users + "[other]\n"}},
+		{"[[users]]\nb = '''\n[[users]]\n'''\n", 1, []string{"[[users]]\nb = '''\n[[users]]\n'''\n"}},
+		{"", 1, []string{""}},
+	} {
+		var got []string
+		for _, p := range tomlfile.FromText("file.toml", []byte(tt.text)).Pieces("users", tt.size) {
+			got = append(got, string(p.Text()))
+		}
+		if !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%d: %q, want %q", tt.size, got, tt.want)
+		}
+	}
+}
