@@ -3,6 +3,7 @@ package radiusd
 import (
 	"net/netip"
 	"regexp"
+	"strings"
 
 	"layeh.com/radius"
 	"layeh.com/radius/rfc2865"
@@ -92,7 +93,10 @@ var portSuffix = regexp.MustCompile(`\[[0-9]{1,5}\]$`)
 // source is where the person is, as far as the client says: Calling-Station-Id if it is printable
 // ASCII of sensible length, since throttles are kept and logs are written under it.
 func source(p *radius.Packet) string {
-	id := portSuffix.ReplaceAllString(rfc2865.CallingStationID_GetString(p), "")
+	id := rfc2865.CallingStationID_GetString(p)
+	if strings.HasSuffix(id, "]") {
+		id = portSuffix.ReplaceAllString(id, "")
+	}
 	if len(id) > maxSource {
 		return ""
 	}

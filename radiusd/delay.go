@@ -7,9 +7,13 @@ import (
 	"time"
 )
 
+// delayTick is what a delay is rounded up to, so that a flood of rejects does not wake anybody for each of them.
+const delayTick = 10 * time.Millisecond
+
 // delayLine holds replies back until they are due. One goroutine serves all of them.
 type delayLine struct {
-	max int
+	max   int
+	began time.Time
 	// changed tells the goroutine that the first reply is another one, or that no more will come.
 	changed chan struct{}
 
@@ -27,11 +31,12 @@ type delayed struct {
 }
 
 func newDelayLine(limit int) *delayLine {
-	return &delayLine{max: limit, changed: make(chan struct{}, 1)}
+	return &delayLine{max: limit, began: time.Now(), changed: make(chan struct{}, 1)}
 }
 
-// add lets r wait until due, unless too many wait already.
+// add lets r wait until due or a little longer, unless too many wait already.
 func (d *delayLine) add(r *reply, due time.Time) bool {
+	due = d.began.Add((due.Sub(d.began) + delayTick - 1).Truncate(delayTick))
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.waiting) >= d.max {

@@ -83,10 +83,12 @@ func (s *Server) decide(r *request, p *radius.Packet) verify.Verdict {
 	}
 	took := time.Since(r.arrived)
 	s.metrics.seconds.Observe(took.Seconds())
-	s.log.LogAttrs(ctx, slog.LevelDebug, "RADIUS request decided",
-		slog.String("attempt", v.AttemptID), slog.String("client", attempt.Client), slog.String("nas", attempt.NAS),
-		slog.Any("address", r.path.peer), slog.String("user", attempt.User),
-		slog.String("outcome", v.Outcome.String()), slog.String("reason", string(v.Reason)), slog.Duration("took", took))
+	if s.log.Enabled(ctx, slog.LevelDebug) {
+		s.log.LogAttrs(ctx, slog.LevelDebug, "RADIUS request decided",
+			slog.String("attempt", v.AttemptID), slog.String("client", attempt.Client), slog.String("nas", attempt.NAS),
+			slog.Any("address", r.path.peer), slog.String("user", attempt.User),
+			slog.String("outcome", v.Outcome.String()), slog.String("reason", string(v.Reason)), slog.Duration("took", took))
+	}
 	return v
 }
 

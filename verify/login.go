@@ -60,6 +60,7 @@ type login struct {
 	second     string // the second factor that was shown
 	// password is what stood beside a code that was split off
 	password secret.String
+	from     *place // where it comes from; nil until it matters
 }
 
 func (c *Core) newLogin(s *Setup, a Attempt) *login {
@@ -408,10 +409,15 @@ func (l *login) checkThrottle(ctx context.Context) (ending, bool) {
 
 // place is where failures and successes of this person are counted.
 func (l *login) place() place {
-	if s := strings.ToLower(strings.TrimSpace(l.Source)); s != "" {
-		return place{key: "at:" + s, personal: true}
+	if l.from != nil {
+		return *l.from
 	}
-	return place{key: "client:" + l.Client}
+	from := newPlace("client:"+l.Client, false)
+	if s := strings.ToLower(strings.TrimSpace(l.Source)); s != "" {
+		from = newPlace("at:"+s, true)
+	}
+	l.from = &from
+	return from
 }
 
 func (l *login) noDevice() ending {

@@ -72,10 +72,17 @@ func (t Throttle) user() bucket   { return bucket{t.UserBurst, t.UserRefill} }
 
 // place is where somebody tries to log in from.
 type place struct {
+	// key stands for it in the store's keys.
 	key string
 	// personal: it says something about the person, not only about the client that all its users share. Only
 	// such a place can become one that a user is known at.
 	personal bool
+}
+
+// newPlace makes a place of its name, which may be of any length and hold anything.
+func newPlace(name string, personal bool) place {
+	h := sha256.Sum256([]byte(name))
+	return place{key: hex.EncodeToString(h[:16]), personal: personal}
 }
 
 // errFromTheFuture means that a bucket holds more than it can: its failures were counted by a clock that was ahead.
@@ -95,16 +102,11 @@ func throttleEnrolKey(user string) string { return "throttle/" + userKey(user) +
 func throttleUserKey(user string) string { return "throttle/" + userKey(user) }
 
 func throttleSourceKey(user string, p place) string {
-	return "throttle/" + userKey(user) + "/" + p.hash()
+	return "throttle/" + userKey(user) + "/" + p.key
 }
 
 func knownSourceKey(user string, p place) string {
-	return "source/" + userKey(user) + "/" + p.hash()
-}
-
-func (p place) hash() string {
-	h := sha256.Sum256([]byte(p.key))
-	return hex.EncodeToString(h[:16])
+	return "source/" + userKey(user) + "/" + p.key
 }
 
 // refusedUntil returns when the user may try again from p, or zero if now. The error may be

@@ -60,8 +60,9 @@ type DB struct {
 	info os.FileInfo
 	// committed is the number of the last bbolt transaction. Only the committer uses it.
 	committed int
-	// witness is told of each commit; silent: the last time it could not be.
+	// witness is told of the last commit soon; untold is what of; silent: the last time it could not be.
 	witness *witness.File
+	untold  witness.Memory
 	silent  bool
 
 	commits, updates atomic.Uint64
@@ -162,40 +163,41 @@ func (d *DB) View(ctx context.Context, fn func(r store.Reader) error) error {
 	if err := d.wake(ctx); err != nil {
 		return err
 	}
-	s, tx, r, err := d.beginReading()
-	if err != nil {
+	var (
+		s      *stateFile
+		answer error
+	)
+	err := guard(func() error {
+		tx, of, err := d.beginReading()
+		if s = of; err != nil {
+			return err
+		}
+		r := &reader{records: tx.Bucket(recordsBucket).Cursor(), now: d.now(), log: d.log}
+		answer = d.call(func() error { return fn(r) })
+		r.ended = true
+		if broken := (*panicError)(nil); errors.As(r.err, &broken) {
+			return errors.Join(broken, tx.Rollback())
+		}
+		return tx.Rollback()
+	})
+	switch {
+	case s == nil:
 		return err
+	case err != nil:
+		return d.stop(s, fmt.Errorf("read: %w", err))
 	}
-	err = d.call(func() error { return fn(r) })
-	r.ended = true
-	ending := guard(tx.Rollback)
-	if broken := (*panicError)(nil); errors.As(errors.Join(r.err, ending), &broken) {
-		return d.stop(s, fmt.Errorf("read: %w", broken))
-	}
-	return err
+	return answer
 }
 
-func (d *DB) beginReading() (s *stateFile, tx *bbolt.Tx, r *reader, err error) {
-	s, err = func() (*stateFile, error) {
-		d.mu.RLock()
-		defer d.mu.RUnlock()
-		if d.stopped != nil {
-			return nil, d.stopped.refusal(d.path)
-		}
-		if err := d.state.whole(); err != nil {
-			return d.state, err
-		}
-		return d.state, guard(func() (err error) {
-			if tx, err = d.state.bolt.Begin(false); err == nil {
-				r = &reader{records: tx.Bucket(recordsBucket).Cursor(), now: d.now(), log: d.log}
-			}
-			return err
-		})
-	}()
-	if err != nil && s != nil {
-		err = d.stop(s, fmt.Errorf("read: %w", err))
+// beginReading returns a transaction of the open file; s is nil if there is none.
+func (d *DB) beginReading() (tx *bbolt.Tx, s *stateFile, err error) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if d.stopped != nil {
+		return nil, nil, d.stopped.refusal(d.path)
 	}
-	return s, tx, r, err
+	tx, err = d.state.bolt.Begin(false)
+	return tx, d.state, err
 }
 
 // Check implements [store.Store]: it returns an error if the store is closed, stopped, or if the

@@ -6,8 +6,10 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync/atomic"
+	"time"
 
 	"tandem/store"
+	"tandem/store/witness"
 )
 
 const (
@@ -35,8 +37,22 @@ type request struct {
 // run is the committer: the one goroutine that writes. It ends when the queue is closed and empty.
 func (d *DB) run() {
 	defer close(d.ended)
+	defer d.remember()
 	group := make([]*request, 0, maxGroup)
-	for first := range d.queue {
+	var tell <-chan time.Time
+	for {
+		var first *request
+		select {
+		case <-tell:
+			d.remember()
+			tell = nil
+			continue
+		case r, open := <-d.queue:
+			if !open {
+				return
+			}
+			first = r
+		}
 		group = gather(append(group[:0], first), d.queue)
 		err := d.serve(group)
 		for _, r := range group {
@@ -46,6 +62,9 @@ func (d *DB) run() {
 			r.done <- r.err
 		}
 		clear(group)
+		if tell == nil && d.untold != (witness.Memory{}) {
+			tell = time.After(witnessLag)
+		}
 	}
 }
 
@@ -129,7 +148,7 @@ func (d *DB) transact(s *stateFile, group []*request) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	d.committed = id
-	d.remember()
+	d.untold = d.memory()
 	d.commits.Add(1)
 	d.updates.Add(uint64(updates))
 	return nil

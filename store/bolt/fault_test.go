@@ -255,6 +255,26 @@ func TestFileReplaced(t *testing.T) {
 	}
 }
 
+// Reading asks nobody how long the file is: what is not there any more cannot be read, and stops the store.
+func TestReadingBeyondTheEndStops(t *testing.T) {
+	o := newOpener(t, t.TempDir())
+	writeSample(t, o)
+	s := o.mustOpen(t)
+	if err := os.Truncate(o.path, 2*int64(os.Getpagesize())); err != nil { // the two meta pages
+		t.Fatal(err)
+	}
+	err := s.View(t.Context(), func(r store.Reader) error {
+		v, err := r.Get("record 0001")
+		if err == nil {
+			t.Errorf("a record of a file that was cut off is %q", v)
+		}
+		return nil
+	})
+	if !errors.Is(err, store.ErrUnavailable) || !s.Stats().Stopped {
+		t.Errorf("%v; stopped: %t", err, s.Stats().Stopped)
+	}
+}
+
 // A disk that loses what it said was synced, and a backup copied over the file, look the same.
 func TestOlderContentIsNotTakenUp(t *testing.T) {
 	o := newOpener(t, t.TempDir())

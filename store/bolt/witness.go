@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"fmt"
+	"time"
 
 	"tandem/store"
 	"tandem/store/witness"
@@ -54,14 +55,21 @@ func (d *DB) memory() witness.Memory {
 	return witness.Memory{State: d.state.about.ID, Position: uint64(d.committed)}
 }
 
-// remember tells the witness of a commit. If it cannot be told, the commit stands all the same.
+// witnessLag is how long after a commit the witness is told at the latest. It is told after the answers, and of many
+// commits at once: a file that is opened, read and written each time would cost more than the commit's own work.
+const witnessLag = 50 * time.Millisecond
+
+// remember tells the witness of the last commit. If it cannot be told, the commit stands all the same.
 func (d *DB) remember() {
-	err := d.witness.Raise(d.memory())
+	if d.untold == (witness.Memory{}) {
+		return
+	}
+	err := d.witness.Raise(d.untold)
 	if err != nil && !d.silent {
 		d.log.Warn("the witness of the state file cannot be written: should the file go back in time, that may not be noticed",
 			"path", d.witness.Path(), "error", err)
 	}
-	d.silent = err != nil
+	d.silent, d.untold = err != nil, witness.Memory{}
 }
 
 // updateAlone is Update before the committer begins.

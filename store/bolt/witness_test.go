@@ -126,6 +126,22 @@ func TestRow26_FileThatWentBackIsNoticed(t *testing.T) {
 	}
 }
 
+// Who kills the daemon does not let it tell the witness at its end.
+func TestRow26_TheWitnessIsToldSoon(t *testing.T) {
+	o := newOpener(t, t.TempDir())
+	s := o.mustOpen(t)
+	for _, key := range []string{"a", "b"} {
+		if err := claim(t.Context(), s, key); err != nil {
+			t.Fatal(err)
+		}
+		committed := uint64(s.committed)
+		waitFor(t, func() bool {
+			known, ok, err := s.witness.Last()
+			return err == nil && ok && known.Position == committed
+		})
+	}
+}
+
 // A start that fails leaves the witness as it was.
 func TestRow26_NoticingSurvivesAFailedStart(t *testing.T) {
 	o := newOpener(t, t.TempDir())

@@ -9,8 +9,8 @@
 // is missing where there never was one. Whoever keeps both in one backup has to say so himself.
 //
 // The witness is written after a commit was acknowledged, so it never knows more than the state does. It is not synced:
-// a power cut can leave it some seconds behind, which may hide a copy made in those seconds, and never accuses a state
-// that is sound. It is a few lines of text, of one length, in one sector, so that it is written whole or not at all.
+// a power cut can leave it some seconds behind, and a kill a moment, which may hide a copy made in that time, and never
+// accuses a state that is sound. It is a few lines of text, of one length, in one sector, so that it is written whole or not at all.
 package witness
 
 import (
@@ -22,6 +22,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -55,15 +56,22 @@ func render(m Memory) string {
 }
 
 func parse(text string) (m Memory, ok bool) {
-	format := strings.NewReplacer("%-32.32s", "%s", "%020d", "%d").Replace(layout)
-	if _, err := fmt.Sscanf(text, format, &m.State, &m.Node, &m.Position); err != nil {
-		return Memory{}, false
-	}
-	for _, id := range []*string{&m.State, &m.Node} {
-		if *id == nobody {
-			*id = ""
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		value = strings.TrimRight(value, " ")
+		if value == nobody {
+			value = ""
+		}
+		switch name {
+		case "state":
+			m.State = value
+		case "node":
+			m.Node = value
+		case "position":
+			m.Position, _ = strconv.ParseUint(value, 10, 64) // what is no number is not what is written for it
 		}
 	}
+	// This is what checks every octet, those of the checksum too.
 	if text != render(m) {
 		return Memory{}, false
 	}
