@@ -72,6 +72,7 @@ func (c *conversation) run(ctx context.Context) error {
 // to know more.
 func (c *conversation) login(ctx context.Context, mode policy.Mode) error {
 	a := c.attempt()
+	a.Asked = mode
 	a.FirstFactorDone = mode == policy.CodeOnly || c.door.keyChecked(c.hello, c.peer)
 	if c.hello.useFirstPass && !c.hello.hasAuthtok {
 		return c.end(pamAuthErr) // the stack has asked nobody before

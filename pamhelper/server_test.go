@@ -172,6 +172,7 @@ func (c *client) hearEnd() {
 
 func TestConversation(t *testing.T) {
 	d := open(t, nil)
+	d.core.mode = policy.Challenge
 	c := d.dial(t)
 	c.say(frameHello, goodHello("user=alice", "service=login"))
 	c.hear(framePrompt, "Password: ")
@@ -181,7 +182,7 @@ func TestConversation(t *testing.T) {
 	c.hear(frameErrorText, "No.")
 	c.hearResult(pamAuthErr)
 	c.hearEnd()
-	if a := d.core.attempts[0]; !strings.HasPrefix(a.NAS, "pam:process ") || d.core.attempts[1].NAS != a.NAS {
+	if a := d.core.attempts[0]; !strings.HasPrefix(a.NAS, "pam:process ") || d.core.attempts[1].NAS != a.NAS || a.Asked != policy.Challenge {
 		t.Errorf("attempts %+v", d.core.attempts)
 	}
 }

@@ -3,6 +3,7 @@ package verify
 import (
 	"tandem/directory"
 	"tandem/internal/secret"
+	"tandem/verify/policy"
 	"tandem/verify/rule"
 )
 
@@ -36,6 +37,10 @@ type Attempt struct {
 	// that only the second factor is asked for. With an empty Secret a challenge asks for it; else Secret
 	// is the code.
 	FirstFactorDone bool
+	// Asked is how the front door has understood the policy that it was told of ([Core.Asks]): who was asked for a code
+	// must not be taken for one who need not be asked for a password, because a reload came between. Empty: it has asked
+	// nobody yet.
+	Asked policy.Mode
 	// Policy names the policy that holds for the client; empty: the first one whose rule holds for this login.
 	Policy string
 	// Level is what the client demands; the policy may demand more. 0: nothing.

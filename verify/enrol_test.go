@@ -267,6 +267,37 @@ func TestEnrolmentAfterAKey(t *testing.T) {
 	want(t, n.core.Start(t.Context(), a), verify.Reject, verify.ReasonNoDevice)
 }
 
+// Somebody is asked for a code alone; before the answer is here, a reload has the policy ask for the password, too.
+func TestRow12_ReloadIsNoFirstFactor(t *testing.T) {
+	for name, change := range map[string]func(*newcomer){
+		"who would enrol":     nil,
+		"who has no device":   func(n *newcomer) { n.policy.Enrol, n.policy.Second = "", policy.DemandIfEnrolled },
+		"who chooses to skip": func(n *newcomer) { n.policy.Enrol, n.policy.Second = policy.EnrolOffer, policy.DemandIfEnrolled },
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := newNewcomer(t, change)
+			n.policy.Mode = policy.CodeOnly
+			n.core = n.node()
+			a := attempt("alice", "")
+			_, mode, err := n.core.Asks(t.Context(), a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.Asked, a.FirstFactorDone = mode, mode == policy.CodeOnly
+			reloaded := *n.policy
+			reloaded.Mode = policy.Challenge
+			next := n.setup
+			next.Policies, next.Order = map[string]*policy.Policy{reloaded.Name: &reloaded}, []*policy.Policy{&reloaded}
+			n.core.Swap(next)
+			v := n.core.Start(t.Context(), a)
+			want(t, v, verify.Reject, verify.ReasonNoPolicy)
+			if said := n.lastRecord().Detail; !strings.Contains(said, `"code-only" when the user was asked, and has "challenge" now`) {
+				t.Errorf("the audit says %q", said)
+			}
+		})
+	}
+}
+
 func TestEnrolmentOffered(t *testing.T) {
 	offer := func(n *newcomer) { n.policy.Enrol, n.policy.Second = policy.EnrolOffer, policy.DemandIfEnrolled }
 	t.Run("and declined", func(t *testing.T) {

@@ -165,6 +165,10 @@ func (l *login) start(ctx context.Context) ending {
 	if !l.choosePolicy() {
 		return reject(ReasonNoPolicy)
 	}
+	if l.Asked != "" && l.Asked != l.policy.Mode {
+		l.explain("policy", "%s was reloaded since the user was asked", l.policy.Name)
+		return rejectFor(ReasonNoPolicy, fmt.Errorf("policy %q had the mode %q when the user was asked, and has %q now", l.policy.Name, l.Asked, l.policy.Mode))
+	}
 	if !found {
 		return l.hide(ctx, e)
 	}
