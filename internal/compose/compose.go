@@ -254,6 +254,9 @@ func policies(configured []config.Policy, attributes []string) (named map[string
 			Texts: policy.Texts{
 				Prompt: p.Prompt, Retry: p.Retry, Menu: p.Menu, BadChoice: p.BadChoice, Sent: p.Sent, Already: p.Already,
 				TooSoon: p.TooSoon, SendFailed: p.SendFailed, Reject: p.Reject,
+				Enrol: p.EnrolPrompt, EnrolRetry: p.EnrolRetry, EnrolSkip: p.EnrolSkip, Key: p.EnrolKey, DeviceExpired: p.DeviceExpired,
+				PasswordExpired: p.PasswordExpired, AccountExpired: p.AccountExpired,
+				AccountDisabled: p.AccountDisabled, AccountHours: p.AccountHours,
 			},
 		}
 		named[p.Name] = made

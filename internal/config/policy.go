@@ -144,6 +144,33 @@ type Policy struct {
 	// Reject is the text of every reject, whatever its reason.
 	// Default: empty. Reload: taken over.
 	Reject string `toml:"reject"`
+	// EnrolPrompt tells who has no second factor how to add one, with enrol.
+	// Default: empty. Reload: taken over.
+	EnrolPrompt string `toml:"enrol_prompt"`
+	// EnrolRetry says that the confirming code was wrong.
+	// Default: empty. Reload: taken over.
+	EnrolRetry string `toml:"enrol_retry"`
+	// EnrolSkip, behind either, says that {word} goes on without.
+	// Default: empty. Reload: taken over.
+	EnrolSkip string `toml:"enrol_skip"`
+	// EnrolKey goes before the new device's key.
+	// Default: empty. Reload: taken over.
+	EnrolKey string `toml:"enrol_key"`
+	// DeviceExpired tells whose first factor was right that the device called {device} expired.
+	// Default: empty. Reload: taken over.
+	DeviceExpired string `toml:"device_expired"`
+	// PasswordExpired tells, with tell_account_state, that the password expired or must be changed.
+	// Default: empty. Reload: taken over.
+	PasswordExpired string `toml:"password_expired"`
+	// AccountExpired tells the same of the account.
+	// Default: empty. Reload: taken over.
+	AccountExpired string `toml:"account_expired"`
+	// AccountDisabled tells that the account is disabled.
+	// Default: empty. Reload: taken over.
+	AccountDisabled string `toml:"account_disabled"`
+	// AccountHours tells that the account may not log in now, or not from here.
+	// Default: empty. Reload: taken over.
+	AccountHours string `toml:"account_hours"`
 	// Reply are attributes of the Access-Accept.
 	// Default: none. Reload: taken over.
 	Reply []Reply `toml:"reply"`
@@ -255,8 +282,14 @@ func (c *checker) policy(key string, p *Policy) {
 			c.text(key+"."+name, text)
 		}
 	}
-	if p.Menu != "" && !strings.Contains(p.Menu, "{menu}") {
-		c.Errorf(key+".menu", "does not say {menu}: write it where the numbered list shall stand")
+	for _, must := range []struct{ name, text, say, what string }{
+		{"menu", p.Menu, "{menu}", "the numbered list"},
+		{"enrol_skip", p.EnrolSkip, "{word}", "the word to type"},
+		{"device_expired", p.DeviceExpired, "{device}", "the device's name"},
+	} {
+		if must.text != "" && !strings.Contains(must.text, must.say) {
+			c.Errorf(key+"."+must.name, "does not say %s: write it where %s shall stand", must.say, must.what)
+		}
 	}
 }
 
@@ -396,6 +429,9 @@ func (p *Policy) texts() map[string]string {
 	return map[string]string{
 		"prompt": p.Prompt, "retry": p.Retry, "menu": p.Menu, "bad_choice": p.BadChoice, "sent": p.Sent,
 		"already": p.Already, "too_soon": p.TooSoon, "send_failed": p.SendFailed, "reject": p.Reject,
+		"enrol_prompt": p.EnrolPrompt, "enrol_retry": p.EnrolRetry, "enrol_skip": p.EnrolSkip, "enrol_key": p.EnrolKey,
+		"device_expired": p.DeviceExpired, "password_expired": p.PasswordExpired, "account_expired": p.AccountExpired,
+		"account_disabled": p.AccountDisabled, "account_hours": p.AccountHours,
 	}
 }
 
