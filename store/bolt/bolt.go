@@ -40,7 +40,7 @@ type DB struct {
 	path    string
 	now     func() time.Time
 	log     *slog.Logger
-	// commit is (*bbolt.Tx).Commit, and something that fails in tests.
+	// commit is the function of that name, and something that fails in tests.
 	commit func(*bbolt.Tx) error
 
 	// gate is held for reading while an Update enters the queue, so that Close can close it.
@@ -79,7 +79,7 @@ func Open(options Options) (_ *DB, err error) {
 		path:    options.Path,
 		now:     options.Now,
 		log:     options.Logger,
-		commit:  (*bbolt.Tx).Commit,
+		commit:  commit,
 		queue:   make(chan *request, maxWaiting),
 		ended:   make(chan struct{}),
 		witness: witness.At(witnessPath(options.Path)),

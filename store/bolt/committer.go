@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"tandem/store"
 	"tandem/store/witness"
 )
@@ -139,7 +141,7 @@ func (d *DB) transact(s *stateFile, group []*request) error {
 		if err := tx.sweep(d.now(), max(sweepAtLeast, 2*writes)); err != nil {
 			return err
 		}
-		if err := tx.contents.save(tx.about); err != nil {
+		if err := errors.Join(tx.contents.save(tx.about), saveCommit(tx.about)); err != nil {
 			return err
 		}
 		return d.commit(tx.Tx)
@@ -193,4 +195,14 @@ func (d *DB) call(f func() error) (err error) {
 		}
 	}()
 	return f()
+}
+
+// commit puts tx on stable storage: its pages and the meta page that leads to them, with one sync for both (see the
+// package's text).
+func commit(tx *bbolt.Tx) error {
+	db := tx.DB()
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	return db.Sync()
 }

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"encoding/binary"
 	"hash/crc64"
 
@@ -15,6 +16,7 @@ type contents struct{ records, sum uint64 }
 
 var (
 	contentsKey = []byte("contents")
+	commitKey   = []byte("commit")
 	crc64Table  = crc64.MakeTable(crc64.ECMA)
 )
 
@@ -47,4 +49,22 @@ func (c *contents) save(about *bbolt.Bucket) error {
 	value := binary.BigEndian.AppendUint64(nil, c.records)
 	value = binary.BigEndian.AppendUint64(value, c.sum)
 	return about.Put(contentsKey, encode(contentsKey, value, 0))
+}
+
+// saveCommit notes which transaction this is. A page that the disk never wrote may hold an older state, whole and sound
+// in itself; it says so.
+func saveCommit(about *bbolt.Bucket) error {
+	return about.Put(commitKey, encode(commitKey, binary.BigEndian.AppendUint64(nil, uint64(about.Tx().ID())), 0))
+}
+
+// checkCommit checks that what can be read is what the transaction has written.
+func checkCommit(about *bbolt.Bucket) error {
+	value, _, err := decode(commitKey, about.Get(commitKey))
+	if err != nil {
+		return err
+	}
+	if want := binary.BigEndian.AppendUint64(nil, uint64(about.Tx().ID())); !bytes.Equal(value, want) {
+		return corrupt("it says that it is of commit %x, and it is of %x", value, want)
+	}
+	return nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"tandem/store"
 	"tandem/store/storetest"
+	"tandem/store/witness"
 )
 
 // sampleValue is the value of record number n of a sample: easy to find in the file.
@@ -79,15 +80,26 @@ func wantSample(t testing.TB, s store.Store) {
 	}
 }
 
-// edit opens the file at path with bbolt alone.
+// edit opens the file at path with bbolt alone, and tells the witness, if there is one, of the change: it is no torn commit.
 func edit(t *testing.T, path string, change func(tx *bbolt.Tx) error) {
 	t.Helper()
 	db, err := bbolt.Open(path, 0o600, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(db.Update(change), db.Close()); err != nil {
+	id := 0
+	err = db.Update(func(tx *bbolt.Tx) error { id = tx.ID(); return change(tx) })
+	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
+	}
+	w := witness.At(witnessPath(path))
+	if known, ok, err := w.Last(); err != nil {
+		t.Fatal(err)
+	} else if ok {
+		known.Position = uint64(id)
+		if err := w.Raise(known); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -284,7 +296,9 @@ func FuzzOpenDamaged(f *testing.F) {
 	f.Fuzz(func(t *testing.T, offset uint32, pattern uint64, kind uint8) {
 		damaged := bytes.Clone(content)
 		damage(damaged, offset, pattern, kind)
-		openDamaged(t, &opener{path: filepath.Join(t.TempDir(), "state.db"), clock: o.clock, log: discard}, damaged)
+		other := &opener{path: filepath.Join(t.TempDir(), "state.db"), clock: o.clock, log: discard}
+		writeFile(t, witnessPath(other.path), readFile(t, witnessPath(o.path)))
+		openDamaged(t, other, damaged)
 	})
 }
 

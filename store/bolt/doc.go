@@ -3,11 +3,17 @@
 // # What an acknowledged Update is worth
 //
 // [DB.Update] returns nil only after the transaction is on stable storage: bbolt writes the
-// changed pages to places that nothing refers to yet, syncs them, writes one of two meta pages
-// (in turn) that refers to them, and syncs again. A crash at any moment leaves the old meta page
-// or the new one, each with a whole tree below it.
+// changed pages to places that nothing refers to yet, and one of two meta pages (in turn) that
+// refers to them; then one sync puts all of it on the disk. bbolt by itself would sync twice, first
+// the pages and then the meta page, so that the newer meta page always has a whole tree below it.
+// Here it may have a torn one, if the power fails before the sync has returned. Opening the file
+// finds that out, because it checks everything (below), and each commit writes its number beside the
+// sum of all records: a page that the disk never wrote shows itself even if it holds an older state
+// that is whole. A torn commit that the witness does not know to be acknowledged is undone: the older
+// meta page becomes the newest again, and of its tree nothing was written over yet. One that was
+// acknowledged is damage, and the file is refused.
 //
-// Two syncs for every login would be slow, so one goroutine, the committer, takes whatever
+// A sync for every login would be slow, so one goroutine, the committer, takes whatever
 // Updates are waiting and commits them as one group. It does not wait for a group to fill: while
 // one commit is under way the next group gathers by itself. Within a group the functions run one
 // after the other. Each writes into a buffer that is applied only if it returns nil, so one that
@@ -25,11 +31,11 @@
 //
 // Why opening again is safe: the pages of a transaction whose meta page was not written are
 // reachable from nowhere, and whoever takes their place writes them anew, whole. There is one
-// trap. If the meta page was written and its sync failed (or the process was killed between the
-// two), the page cache shows a state that the disk does not have. bbolt would build upon it and
-// overwrite pages which the disk's state, one transaction older, still needs: a power cut then
-// loses acknowledged records. So opening always writes both meta pages again, as they are, and
-// syncs them, before anything is built upon them.
+// trap. If the sync failed (or the process was killed before it), the page cache shows a state that
+// the disk does not have, and may never get: Linux takes what it failed to write for written. bbolt
+// would build upon it and overwrite pages which the disk's state, one transaction older, still needs:
+// a power cut then loses acknowledged records. So opening always writes what the last commit wrote
+// again, as it is, and syncs it, before anything is built upon it.
 //
 // # What is checked
 //
@@ -37,15 +43,15 @@
 // checked page by page before bbolt maps it, because bbolt trusts what it reads: a broken page
 // makes it panic, loop, or read outside the map. Both meta pages must be sound: bbolt alone would
 // fall back to the older one in silence and so forget a transaction. Then every record's checksum
-// is checked, a sum over all of them (none is missing, none is older than the others), and the
-// expiry index. A file that fails is never replaced: that would make every code used lately
+// is checked, a sum over all of them (none is missing, none is older than the others), the expiry
+// index, and the number of the commit. A file that fails is never replaced: that would make every code used lately
 // usable again. The error says what to do.
 //
 // # Layout
 //
 // Three buckets:
 //
-//	about    the schema's version, the file's time of creation, the sum of the contents
+//	about    the schema's version, what the state says of itself, the sum of the contents, the commit's number
 //	records  key → record: a checksum, an expiry, the value
 //	expiry   an expiry (Unix nanoseconds, 8 bytes, big-endian) and a key → nothing
 //

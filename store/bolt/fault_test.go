@@ -125,7 +125,7 @@ func TestRow45_ReadOnly(t *testing.T) {
 	o.clock.Advance(reopenAfter)
 	wantRefused(t, s, unix.EROFS)
 	command(t, "mount", "-o", "remount,rw", disk.dir)
-	s.commit = (*bbolt.Tx).Commit
+	s.commit = commit
 	o.clock.Advance(reopenAfter)
 	wantClaimed(t, s, []string{"before"})
 	if err := claim(t.Context(), s, "after"); err != nil {
@@ -135,7 +135,7 @@ func TestRow45_ReadOnly(t *testing.T) {
 
 // failCommits lets commits happen and then says that they failed, as an fsync does.
 func failCommits(s *DB, cause error) {
-	s.commit = func(tx *bbolt.Tx) error { return errors.Join(tx.Commit(), cause) }
+	s.commit = func(tx *bbolt.Tx) error { return errors.Join(commit(tx), cause) }
 }
 
 func TestRow45_FailedSyncStopsTheStore(t *testing.T) {
@@ -145,7 +145,7 @@ func TestRow45_FailedSyncStopsTheStore(t *testing.T) {
 	if err := claim(t.Context(), s, "a"); !errors.Is(err, store.ErrUnavailable) || !errors.Is(err, unix.EIO) {
 		t.Fatalf("failed sync: %v", err)
 	}
-	s.commit = (*bbolt.Tx).Commit // the next sync would say that all is well
+	s.commit = commit // the next sync would say that all is well
 	wantRefused(t, s, unix.EIO)
 	o.clock.Advance(reopenAfter - 1)
 	wantRefused(t, s, unix.EIO)
@@ -180,7 +180,7 @@ func TestRow45_PanicStopsTheStore(t *testing.T) {
 		}
 		o.clock.Advance(reopenAfter)
 	}
-	s.commit = (*bbolt.Tx).Commit
+	s.commit = commit
 	if err := claim(t.Context(), s, "a"); err != nil {
 		t.Error(err)
 	}
@@ -291,7 +291,7 @@ func TestOlderContentIsNotTakenUp(t *testing.T) {
 	if err := os.WriteFile(o.path, backup, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.commit = (*bbolt.Tx).Commit
+	s.commit = commit
 	o.clock.Advance(reopenAfter)
 	if err := claim(t.Context(), s, "a"); !errors.Is(err, store.ErrCorrupt) {
 		t.Errorf("claim: %v, want ErrCorrupt", err)

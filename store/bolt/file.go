@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -50,29 +51,45 @@ type stateFile struct {
 	poisoned atomic.Bool
 }
 
-// openFile opens the existing file that o names with all checks, and migrates it if it is of an older schema.
-func openFile(o Options) (_ *stateFile, err error) {
-	f, info, err := openOwn(o.Path)
+// openFile opens the existing file that o names with all checks, and migrates it if it is of an older schema. If the last
+// commit is torn, and nobody was told of it, the file is that of the commit before.
+func openFile(o Options) (*stateFile, error) {
+	s, err := openChecked(o)
+	if errors.Is(err, store.ErrCorrupt) && takeBack(o) == nil {
+		return openChecked(o)
+	}
+	return s, err
+}
+
+func openChecked(o Options) (_ *stateFile, err error) {
+	s, err := openLocked(o.Path)
 	if err != nil {
 		return nil, err
 	}
-	s := &stateFile{path: o.Path, file: f, info: info}
 	defer func() {
 		if err != nil {
 			_ = s.close()
 		}
 	}()
-	if err := lock(f); err != nil {
-		return nil, err
-	}
-	// Only now: who held the lock may have replaced or written the file.
-	if err := s.unmoved(); err != nil {
-		return nil, err
-	}
 	if err := s.load(); err != nil {
 		return nil, err
 	}
 	if err := s.migrate(o); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// openLocked opens the file at path for this process alone, and looks at nothing in it.
+func openLocked(path string) (*stateFile, error) {
+	f, info, err := openOwn(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &stateFile{path: path, file: f, info: info}
+	// unmoved only now: who held the lock may have replaced or written the file.
+	if err := cmp.Or(lock(f), s.unmoved()); err != nil {
+		_ = s.close()
 		return nil, err
 	}
 	return s, nil
@@ -190,19 +207,29 @@ func (s *stateFile) checkStructure() error {
 		return fmt.Errorf("state file: %w", err)
 	}
 	s.size.Store(info.Size())
-	pageSize, err := checkPages(s.file, info.Size())
+	newest, written, err := checkPages(s.file, info.Size())
 	if err != nil {
 		return fmt.Errorf("state file %s: %w; %s", s.path, err, remedy)
 	}
-	metas := make([]byte, 2*pageSize)
-	if _, err := s.file.ReadAt(metas, 0); err != nil {
-		return fmt.Errorf("read state file: %w", err)
-	}
-	if _, err := s.file.WriteAt(metas, 0); err != nil {
-		return fmt.Errorf("write state file: %w: make it writable and its disk sound", err)
+	if err := s.writeAgain(newest.pageSize, append(written, 0, 1)); err != nil {
+		return err
 	}
 	if err := s.file.Sync(); err != nil {
 		return fmt.Errorf("sync state file: %w: its disk must be writable and sound", err)
+	}
+	return nil
+}
+
+// writeAgain writes pages as they are.
+func (s *stateFile) writeAgain(size uint32, pages []uint64) error {
+	page := make([]byte, size)
+	for _, id := range pages {
+		if _, err := s.file.ReadAt(page, int64(id)*int64(size)); err != nil {
+			return fmt.Errorf("read state file: %w", err)
+		}
+		if _, err := s.file.WriteAt(page, int64(id)*int64(size)); err != nil {
+			return fmt.Errorf("write state file: %w: make it writable and its disk sound", err)
+		}
 	}
 	return nil
 }
@@ -213,7 +240,7 @@ func openBolt(f *os.File) (db *bbolt.DB, err error) {
 		db, err = bbolt.Open(f.Name(), 0o600, &bbolt.Options{
 			OpenFile: func(string, int, os.FileMode) (*os.File, error) { return f, nil },
 			Timeout:  lockWait,
-			NoSync:   false,
+			NoSync:   true, // whoever commits syncs: see commit
 		})
 		return err
 	})
@@ -254,7 +281,10 @@ func checkBuckets(tx *bbolt.Tx) (about, error) {
 	case records == nil || index == nil:
 		return about{}, corrupt("a bucket is missing")
 	}
-	return is, checkRecords(of, records, index)
+	if err := checkRecords(of, records, index); err != nil || is.Schema < 3 {
+		return is, err
+	}
+	return is, checkCommit(of)
 }
 
 func checkRecords(of, records, index *bbolt.Bucket) error {
@@ -364,9 +394,9 @@ func initialise(f *os.File, o Options) error {
 		if err := new(contents).save(of); err != nil {
 			return err
 		}
-		return newAbout(o, o.Now()).save(of)
+		return errors.Join(newAbout(o, o.Now()).save(of), saveCommit(of))
 	})
-	return errors.Join(err, db.Close())
+	return errors.Join(err, db.Sync(), db.Close())
 }
 
 func syncDir(dir string) error {

@@ -55,44 +55,66 @@ type meta struct {
 	transaction uint64
 }
 
-// checkPages reads the whole structure of the file of size bytes, trusting nothing, and returns
-// the size of its two meta pages. After it returned no error, bbolt can map the file: every page
-// is used once or free, every reference leads to a page of the right kind inside the file, all
-// keys are in order. What is in the records is not its business. The error is [store.ErrCorrupt],
-// or an input error.
-func checkPages(f io.ReaderAt, size int64) (pageSize int, err error) {
+// readMetas reads both meta pages.
+func readMetas(f io.ReaderAt) (newest, older meta, err error) {
 	first, err := readMeta(f, 0, 0)
 	if err != nil {
-		return 0, err
+		return meta{}, meta{}, err
 	}
 	second, err := readMeta(f, 1, int64(first.pageSize))
 	if err != nil {
-		return 0, err
+		return meta{}, meta{}, err
 	}
 	if first.pageSize != second.pageSize {
-		return 0, corrupt("meta pages say pages of %d and of %d bytes", first.pageSize, second.pageSize)
+		return meta{}, meta{}, corrupt("meta pages say pages of %d and of %d bytes", first.pageSize, second.pageSize)
 	}
-	newest := first
 	if second.transaction > first.transaction {
-		newest = second
+		return second, first, nil
 	}
-	if limit := uint64(size) / uint64(newest.pageSize); newest.pages > limit || newest.pages < 4 {
-		return 0, corrupt("cut off: it should have %d pages and has %d", newest.pages, limit)
+	return first, second, nil
+}
+
+// checkPages reads the whole structure of the file of size bytes, trusting nothing. After it returned no error, bbolt can map
+// the file: every page is used once or free, every reference leads to a page of the right kind inside the file, all
+// keys are in order. What is in the records is not its business. The error is [store.ErrCorrupt], or an input error.
+//
+// It returns the newer meta page, and which pages only that leads to: those that the last commit wrote.
+func checkPages(f io.ReaderAt, size int64) (newest meta, written []uint64, err error) {
+	newest, older, err := readMetas(f)
+	if err != nil {
+		return meta{}, nil, err
 	}
-	c := &pageCheck{f: f, meta: newest, used: make([]bool, newest.pages)}
-	c.used[0], c.used[1] = true, true
-	if err := c.freelist(); err != nil {
-		return 0, err
+	limit := uint64(size) / uint64(newest.pageSize)
+	now, err := walk(f, newest, limit)
+	if err != nil {
+		return meta{}, nil, err
 	}
-	if err := c.bucket(newest.root, 0); err != nil {
-		return 0, err
-	}
-	for id, used := range c.used {
+	for id, used := range now.used {
 		if !used {
-			return 0, corrupt("page %d is neither used nor free", id)
+			return meta{}, nil, corrupt("page %d is neither used nor free", id)
 		}
 	}
-	return int(newest.pageSize), nil
+	// It may be broken where it was written over since: then all pages count as written.
+	before, err := walk(f, older, limit)
+	for id, leads := range now.reached {
+		if leads && (err != nil || id >= len(before.reached) || !before.reached[id]) {
+			written = append(written, uint64(id))
+		}
+	}
+	return newest, written, nil
+}
+
+// walk reads the free list and the tree below m. The file has so many pages.
+func walk(f io.ReaderAt, m meta, pages uint64) (*pageCheck, error) {
+	if m.pages > pages || m.pages < 4 {
+		return &pageCheck{}, corrupt("cut off: it should have %d pages and has %d", m.pages, pages)
+	}
+	c := &pageCheck{f: f, meta: m, used: make([]bool, m.pages), reached: make([]bool, m.pages)}
+	c.used[0], c.used[1] = true, true
+	if err := c.freelist(); err != nil {
+		return c, err
+	}
+	return c, c.bucket(m.root, 0)
 }
 
 func corrupt(format string, args ...any) error {
@@ -136,8 +158,9 @@ func readMeta(f io.ReaderAt, id uint64, offset int64) (meta, error) {
 type pageCheck struct {
 	f    io.ReaderAt
 	meta meta
-	// used tells of each page whether it was found yet, in the tree or on the free list.
-	used []bool
+	// used tells of each page whether it was found yet, in the tree or on the free list; reached, whether it is part of
+	// the tree, or of the free list itself.
+	used, reached []bool
 }
 
 // claim marks n pages from id on as used.
@@ -168,11 +191,15 @@ func (c *pageCheck) read(id uint64) ([]byte, error) {
 		return nil, corrupt("page %d calls itself page %d", id, got)
 	}
 	overflow := uint64(order.Uint32(page[12:]))
+	c.reached[id] = true
 	if overflow == 0 {
 		return page, nil
 	}
 	if err := c.claim(id+1, overflow); err != nil {
 		return nil, err
+	}
+	for i := id + 1; i <= id+overflow; i++ {
+		c.reached[i] = true
 	}
 	return c.readAt(id, pageSize*int(overflow+1))
 }

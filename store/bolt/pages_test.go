@@ -134,7 +134,7 @@ func TestRow46_EveryReferenceIsChecked(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			damaged := bytes.Clone(content)
 			tt.damage(layOut(t, damaged))
-			_, err := checkPages(bytes.NewReader(damaged), int64(len(damaged)))
+			_, _, err := checkPages(bytes.NewReader(damaged), int64(len(damaged)))
 			switch {
 			case tt.want == "" && err != nil:
 				t.Error(err)

@@ -18,11 +18,13 @@ import (
 //
 //	1  the three buckets; about holds "schema", "created" and "contents"
 //	2  about holds "state" instead of "created", and beside the file is a witness
-const schema = 2
+//	3  about holds "commit": a commit is one sync, and may be found torn
+const schema = 3
 
 // migrations lead from one schema to the next: the first from 1 to 2. All that are needed run in one transaction.
 var migrations = [schema - 1]func(of *bbolt.Bucket, o Options) error{
 	nameTheState,
+	numberCommits,
 }
 
 var (
@@ -141,6 +143,16 @@ func nameTheState(of *bbolt.Bucket, o Options) error {
 	return errors.Join(of.Delete(createdKey), newAbout(o, created).save(of))
 }
 
+// numberCommits is the way from schema 2 to 3: every transaction writes its number.
+func numberCommits(of *bbolt.Bucket, o Options) error {
+	a, err := readAbout(of)
+	if err != nil {
+		return err
+	}
+	a.Schema, a.Program = schema, o.Program
+	return a.save(of)
+}
+
 // describe changes what the state says of itself.
 func (s *stateFile) describe(change func(*about)) error {
 	return s.write(func(of *bbolt.Bucket) error {
@@ -154,7 +166,14 @@ func (s *stateFile) describe(change func(*about)) error {
 func (s *stateFile) write(fn func(of *bbolt.Bucket) error) error {
 	return guard(func() error {
 		return errors.Join(
-			s.bolt.Update(func(tx *bbolt.Tx) error { return fn(tx.Bucket(aboutBucket)) }),
+			s.bolt.Update(func(tx *bbolt.Tx) error {
+				of := tx.Bucket(aboutBucket)
+				if err := fn(of); err != nil {
+					return err
+				}
+				return saveCommit(of)
+			}),
+			s.bolt.Sync(),
 			s.bolt.View(func(tx *bbolt.Tx) (err error) {
 				s.committed = tx.ID()
 				s.about, err = readAbout(tx.Bucket(aboutBucket))

@@ -105,20 +105,20 @@ func TestRow51_MigrationIsOneTransaction(t *testing.T) {
 
 func TestRow51_NewerFileIsRefused(t *testing.T) {
 	for name, state := range map[string]string{
-		"tandem 9.1":         `{"schema":3,"program":"tandem 9.1","what":"ever"}`,
-		"an unknown version": `{"schema":3,"program":["tandem 9.1"]}`,
+		"tandem 9.1":         `{"schema":4,"program":"tandem 9.1","what":"ever"}`,
+		"an unknown version": `{"schema":4,"program":["tandem 9.1"]}`,
 	} {
 		o := newOpener(t, t.TempDir())
 		o.used(t, "a")
 		edit(t, o.path, func(tx *bbolt.Tx) error {
 			of := tx.Bucket(aboutBucket)
-			return errors.Join(of.Put(schemaKey, encode(schemaKey, []byte("3"), 0)), of.Put(stateKey, encode(stateKey, []byte(state), 0)))
+			return errors.Join(of.Put(schemaKey, encode(schemaKey, []byte("4"), 0)), of.Put(stateKey, encode(stateKey, []byte(state), 0)))
 		})
 		content := readFile(t, o.path)
 		_, err := o.open()
 		_, err2 := Read(t.Context(), o.options())
 		for _, err := range []error{err, err2} {
-			if !errors.Is(err, store.ErrSchema) || !strings.Contains(err.Error(), "schema 3, written by "+name+"; this program knows up to 2; install that version") {
+			if !errors.Is(err, store.ErrSchema) || !strings.Contains(err.Error(), "schema 4, written by "+name+"; this program knows up to 3; install that version") {
 				t.Errorf("%s: %v", name, err)
 			}
 		}

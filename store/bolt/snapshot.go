@@ -49,7 +49,7 @@ func Read(ctx context.Context, o Options) (*Snapshot, error) {
 		return nil, err
 	}
 	for {
-		before, err := readMetas(f)
+		before, err := rawMetas(f)
 		if err != nil {
 			return nil, fmt.Errorf("read state file %s: %w", o.Path, err)
 		}
@@ -57,18 +57,23 @@ func Read(ctx context.Context, o Options) (*Snapshot, error) {
 		if err == nil {
 			return s, nil
 		}
-		after, again := readMetas(f)
+		after, again := rawMetas(f)
 		switch {
-		case !errors.Is(err, store.ErrCorrupt), again == nil && bytes.Equal(before, after):
-			return nil, err // nobody wrote meanwhile: that is how it is
+		case !errors.Is(err, store.ErrCorrupt):
+			return nil, err
+		case again == nil && bytes.Equal(before, after): // nobody wrote meanwhile: that is how it is
+			if s, torn := readOnce(f, o, undoTorn); torn == nil {
+				return s, nil
+			}
+			return nil, err
 		case ctx.Err() != nil:
 			return nil, fmt.Errorf("read state file %s: it changes faster than it can be read; try again when fewer people log in, or stop tandemd", o.Path)
 		}
 	}
 }
 
-// readMetas returns the beginnings of both meta pages, wherever a page ends.
-func readMetas(f *os.File) ([]byte, error) {
+// rawMetas returns the beginnings of both meta pages, wherever a page ends.
+func rawMetas(f *os.File) ([]byte, error) {
 	const one = pageHeader + metaSize
 	both := make([]byte, 2*one)
 	if _, err := f.ReadAt(both[:one], 0); err != nil && !errors.Is(err, io.EOF) {
@@ -81,24 +86,37 @@ func readMetas(f *os.File) ([]byte, error) {
 	return both, nil
 }
 
-func readOnce(f *os.File, o Options) (_ *Snapshot, err error) {
-	descriptor, err := unix.MemfdCreate("tandem-snapshot", unix.MFD_CLOEXEC)
+// readOnce copies f and does the steps to the copy before it is looked at.
+func readOnce(f *os.File, o Options, steps ...func(*stateFile) error) (_ *Snapshot, err error) {
+	s, err := copied(f, o.Path)
 	if err != nil {
-		return nil, fmt.Errorf("copy state file %s into memory: %w", o.Path, err)
+		return nil, err
 	}
-	s := &stateFile{path: o.Path, file: os.NewFile(uintptr(descriptor), o.Path)}
 	defer func() {
 		if err != nil {
 			_ = s.close()
 		}
 	}()
-	if _, err := io.Copy(s.file, io.NewSectionReader(f, 0, 1<<62)); err != nil {
-		return nil, fmt.Errorf("copy state file %s into memory: %w", o.Path, err)
-	}
-	if err := s.load(); err != nil {
-		return nil, err
+	for _, step := range append(steps, (*stateFile).load) {
+		if err := step(s); err != nil {
+			return nil, err
+		}
 	}
 	return &Snapshot{copy: s, now: o.Now()}, nil
+}
+
+// copied returns a copy of f, the file at path, in memory.
+func copied(f *os.File, path string) (*stateFile, error) {
+	descriptor, err := unix.MemfdCreate("tandem-snapshot", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("copy state file %s into memory: %w", path, err)
+	}
+	s := &stateFile{path: path, file: os.NewFile(uintptr(descriptor), path)}
+	if _, err := io.Copy(s.file, io.NewSectionReader(f, 0, 1<<62)); err != nil {
+		_ = s.close()
+		return nil, fmt.Errorf("copy state file %s into memory: %w", path, err)
+	}
+	return s, nil
 }
 
 // About implements [store.Snapshot].
