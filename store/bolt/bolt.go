@@ -60,9 +60,10 @@ type DB struct {
 	info os.FileInfo
 	// committed is the number of the last bbolt transaction. Only the committer uses it.
 	committed int
-	// witness is told of the last commit soon; untold is what of; silent: the last time it could not be.
+	// witness is told of the last commit soon; untold is what of; told, when it was last; silent: then it could not be.
 	witness *witness.File
 	untold  witness.Memory
+	told    time.Time
 	silent  bool
 
 	commits, updates atomic.Uint64

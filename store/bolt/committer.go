@@ -64,8 +64,11 @@ func (d *DB) run() {
 			r.done <- r.err
 		}
 		clear(group)
-		if tell == nil && d.untold != (witness.Memory{}) {
-			tell = time.After(witnessLag)
+		switch since := time.Since(d.told); {
+		case since >= witnessLag:
+			d.remember()
+		case tell == nil && d.untold != (witness.Memory{}):
+			tell = time.After(witnessLag - since)
 		}
 	}
 }

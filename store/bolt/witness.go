@@ -55,7 +55,7 @@ func (d *DB) memory() witness.Memory {
 	return witness.Memory{State: d.state.about.ID, Position: uint64(d.committed)}
 }
 
-// witnessLag is how long after a commit the witness is told at the latest. It is told after the answers, and of many
+// witnessLag is how long after a commit the witness is told at the latest. It is told after the answers, and in a crowd of many
 // commits at once: a file that is opened, read and written each time would cost more than the commit's own work.
 const witnessLag = 50 * time.Millisecond
 
@@ -69,7 +69,7 @@ func (d *DB) remember() {
 		d.log.Warn("the witness of the state file cannot be written: should the file go back in time, that may not be noticed",
 			"path", d.witness.Path(), "error", err)
 	}
-	d.silent, d.untold = err != nil, witness.Memory{}
+	d.silent, d.untold, d.told = err != nil, witness.Memory{}, time.Now()
 }
 
 // updateAlone is Update before the committer begins.

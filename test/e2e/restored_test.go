@@ -198,7 +198,7 @@ func TestRow51_Upgrade(t *testing.T) {
 	}
 	d.want(d.try("alice", key.press(t)), radius.CodeAccessAccept, "after the upgrade")
 	d.stop()
-	if out := d.ok("store", "status"); !strings.Contains(out, "schema     2") || !strings.Contains(out, "mark 2") {
+	if out := d.ok("store", "status"); !strings.Contains(out, "schema     3") || !strings.Contains(out, "mark 2") {
 		t.Error(out)
 	}
 }
