@@ -419,7 +419,7 @@ func (h *host) downgrade(m made) {
 	}
 	check, _ := h.try("", "tandem", "check")
 	for what, said := range map[string]string{"tandemd": h.run("journalctl", "--no-pager", "-u", "tandemd"), "tandem check": check} {
-		for _, want := range []string{"schema 3", "v1.9.0", "knows up to 2", "install", "restore"} {
+		for _, want := range []string{"schema 4", "v1.9.0", "knows up to 3", "install", "restore"} {
 			if !strings.Contains(said, want) {
 				h.t.Errorf("%s does not say %q: %s", what, want, said)
 			}
@@ -442,8 +442,8 @@ func future(t *testing.T) string {
 	dir := t.TempDir()
 	schema := read(t, top+"/store/bolt/schema.go")
 	for _, edit := range [][2]string{
-		{"const schema = 2\n", "const schema = 3\n"},
-		{"\tnameTheState,\n}", `	nameTheState,
+		{"const schema = 3\n", "const schema = 4\n"},
+		{"\tnumberCommits,\n}", `	numberCommits,
 	func(of *bbolt.Bucket, o Options) error {
 		a, err := readAbout(of)
 		a.Schema, a.Program = schema, o.Program
