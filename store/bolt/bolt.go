@@ -94,7 +94,7 @@ func Open(options Options) (_ *DB, err error) {
 			return nil, err
 		}
 	}
-	s, err := openFile(options)
+	s, err := openFile(options, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,12 @@
 // sum of all records: a page that the disk never wrote shows itself even if it holds an older state
 // that is whole. A torn commit that the witness does not know to be acknowledged is undone: the older
 // meta page becomes the newest again, and of its tree nothing was written over yet. One that was
-// acknowledged is damage, and the file is refused.
+// acknowledged is damage, and the file is refused. Migrations, and what is said of the state as a
+// whole, are commits of two syncs: of an older schema nobody can tell whether its last commit is torn.
+//
+// The price: after a power cut the witness may be behind. If the same disk has then also lost what it
+// said was synced, of the very last commit, that looks like a torn one, and is undone with a warning
+// in the log. Damage to anything older is refused as ever.
 //
 // A sync for every login would be slow, so one goroutine, the committer, takes whatever
 // Updates are waiting and commits them as one group. It does not wait for a group to fill: while
@@ -44,8 +49,8 @@
 // makes it panic, loop, or read outside the map. Both meta pages must be sound: bbolt alone would
 // fall back to the older one in silence and so forget a transaction. Then every record's checksum
 // is checked, a sum over all of them (none is missing, none is older than the others), the expiry
-// index, and the number of the commit. A file that fails is never replaced: that would make every code used lately
-// usable again. The error says what to do.
+// index, and the number of the commit. A file that fails is never replaced: that would make every
+// code used lately usable again. The error says what to do.
 //
 // # Layout
 //

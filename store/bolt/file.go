@@ -52,29 +52,35 @@ type stateFile struct {
 }
 
 // openFile opens the existing file that o names with all checks, and migrates it if it is of an older schema. If the last
-// commit is torn, and nobody was told of it, the file is that of the commit before.
-func openFile(o Options) (*stateFile, error) {
-	s, err := openChecked(o)
-	if errors.Is(err, store.ErrCorrupt) && takeBack(o) == nil {
-		return openChecked(o)
+// commit is torn, the file becomes that of the commit before, unless that is before floor.
+func openFile(o Options, floor int) (_ *stateFile, err error) {
+	s, err := openLoaded(o)
+	if errors.Is(err, store.ErrCorrupt) {
+		switch torn := takeBack(o, floor); {
+		case torn == nil:
+			s, err = openLoaded(o)
+		case !errors.Is(torn, errNotTorn) && !errors.Is(torn, store.ErrCorrupt):
+			err = fmt.Errorf("%w; whether a power cut has done that cannot be told: %w", err, torn)
+		}
 	}
-	return s, err
+	if err != nil {
+		return nil, err
+	}
+	if err := s.migrate(o); err != nil {
+		_ = s.close()
+		return nil, err
+	}
+	return s, nil
 }
 
-func openChecked(o Options) (_ *stateFile, err error) {
+// openLoaded opens the file with all checks.
+func openLoaded(o Options) (*stateFile, error) {
 	s, err := openLocked(o.Path)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			_ = s.close()
-		}
-	}()
 	if err := s.load(); err != nil {
-		return nil, err
-	}
-	if err := s.migrate(o); err != nil {
+		_ = s.close()
 		return nil, err
 	}
 	return s, nil
@@ -281,7 +287,7 @@ func checkBuckets(tx *bbolt.Tx) (about, error) {
 	case records == nil || index == nil:
 		return about{}, corrupt("a bucket is missing")
 	}
-	if err := checkRecords(of, records, index); err != nil || is.Schema < 3 {
+	if err := checkRecords(of, records, index); err != nil || is.Schema < singleSync {
 		return is, err
 	}
 	return is, checkCommit(of)

@@ -21,6 +21,9 @@ import (
 //	3  about holds "commit": a commit is one sync, and may be found torn
 const schema = 3
 
+// singleSync is the first schema whose commits are one sync each.
+const singleSync = 3
+
 // migrations lead from one schema to the next: the first from 1 to 2. All that are needed run in one transaction.
 var migrations = [schema - 1]func(of *bbolt.Bucket, o Options) error{
 	nameTheState,
@@ -162,9 +165,12 @@ func (s *stateFile) describe(change func(*about)) error {
 	})
 }
 
-// write runs fn in a bbolt transaction on the bucket about and reads the outcome. The committer must not be at work.
+// write runs fn in a bbolt transaction on the bucket about and reads the outcome. The committer must not be at work. It is
+// rare, so bbolt may sync twice: a commit that brings the file to this schema could not be found torn.
 func (s *stateFile) write(fn func(of *bbolt.Bucket) error) error {
 	return guard(func() error {
+		s.bolt.NoSync = false
+		defer func() { s.bolt.NoSync = true }()
 		return errors.Join(
 			s.bolt.Update(func(tx *bbolt.Tx) error {
 				of := tx.Bucket(aboutBucket)
@@ -173,7 +179,6 @@ func (s *stateFile) write(fn func(of *bbolt.Bucket) error) error {
 				}
 				return saveCommit(of)
 			}),
-			s.bolt.Sync(),
 			s.bolt.View(func(tx *bbolt.Tx) (err error) {
 				s.committed = tx.ID()
 				s.about, err = readAbout(tx.Bucket(aboutBucket))

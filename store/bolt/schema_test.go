@@ -100,7 +100,16 @@ func TestRow51_MigrationIsOneTransaction(t *testing.T) {
 		t.Fatal(err)
 	}
 	migrations = whole
-	wantOldKeys(t, o.mustOpen(t))
+	synced := false
+	migrations[len(migrations)-1] = func(of *bbolt.Bucket, o Options) error {
+		synced = !of.Tx().DB().NoSync // before the meta page is written, too
+		return whole[len(whole)-1](of, o)
+	}
+	s := o.mustOpen(t)
+	wantOldKeys(t, s)
+	if !synced || !s.state.bolt.NoSync {
+		t.Errorf("the migration syncs twice: %t; commits afterwards once: %t", synced, s.state.bolt.NoSync)
+	}
 }
 
 func TestRow51_NewerFileIsRefused(t *testing.T) {

@@ -62,7 +62,7 @@ func Read(ctx context.Context, o Options) (*Snapshot, error) {
 		case !errors.Is(err, store.ErrCorrupt):
 			return nil, err
 		case again == nil && bytes.Equal(before, after): // nobody wrote meanwhile: that is how it is
-			if s, torn := readOnce(f, o, undoTorn); torn == nil {
+			if s, torn := readTorn(f, o); torn == nil {
 				return s, nil
 			}
 			return nil, err
@@ -70,6 +70,20 @@ func Read(ctx context.Context, o Options) (*Snapshot, error) {
 			return nil, fmt.Errorf("read state file %s: it changes faster than it can be read; try again when fewer people log in, or stop tandemd", o.Path)
 		}
 	}
+}
+
+// readTorn takes a snapshot of the state before the last commit, if that is torn.
+func readTorn(f *os.File, o Options) (*Snapshot, error) {
+	s, err := copied(f, o.Path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = s.close() }()
+	// Of this copy, because somebody may have mended the file meanwhile.
+	if whole, err := readOnce(s.file, o); err == nil {
+		return whole, nil
+	}
+	return beforeTorn(s.file, o)
 }
 
 // rawMetas returns the beginnings of both meta pages, wherever a page ends.

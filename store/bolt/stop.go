@@ -132,7 +132,7 @@ func (d *DB) reopen(old *stateFile) (*stateFile, error) {
 // openSame opens the file and makes sure that it is the one we had: a backup put in its place
 // does not know the codes used since, and is taken up only by a restart, which is on purpose.
 func (d *DB) openSame() (*stateFile, error) {
-	s, err := openFile(d.options)
+	s, err := openFile(d.options, d.committed)
 	if err != nil {
 		return nil, err
 	}

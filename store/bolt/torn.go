@@ -4,48 +4,84 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"os"
 
+	"tandem/store"
 	"tandem/store/witness"
 )
 
 // errNotTorn means that a file is not what a power cut in the middle of a commit leaves.
 var errNotTorn = errors.New("its last commit is not torn")
 
-// takeBack undoes the last commit of the file that o names, if only parts of it are there and nobody was told of it. The file
-// is not touched unless all checks pass on the commit before.
-func takeBack(o Options) error {
+// takeBack undoes the last commit of the file that o names, if it is torn. The file is not touched unless the state before
+// passes all checks, is that of commit floor or a later one, and the witness does not know of the last commit.
+func takeBack(o Options, floor int) error {
 	s, err := openLocked(o.Path)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = s.close() }()
-	before, err := readOnce(s.file, o, undoTorn)
+	// Not what was seen before the lock: another process may have mended it, and committed to it.
+	whole, err := readOnce(s.file, o)
+	switch {
+	case err == nil:
+		return whole.Close()
+	case !errors.Is(err, store.ErrCorrupt):
+		return err
+	}
+	before, err := beforeTorn(s.file, o)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(before.Close(), undoTorn(s), s.file.Sync()); err != nil {
+	if err := before.Close(); err != nil {
 		return err
 	}
-	o.Logger.Warn("the last commit of the state file was not written whole, as after a power cut; nobody was told of it, and the state is that of the commit before",
-		"path", o.Path, "commit", before.Position())
+	if before.Position() < uint64(floor) {
+		return errNotTorn
+	}
+	if err := undo(s); err != nil {
+		return err
+	}
+	if err := s.file.Sync(); err != nil {
+		return err
+	}
+	o.Logger.Warn("the last commit of the state file is not there whole, as after a power cut, and the witness knows of nobody who was told of it: "+
+		"the state is that of the commit before", "path", o.Path, "commit", before.Position())
 	return nil
 }
 
-// undoTorn makes the older meta page the newest, in place of one that the witness does not know of. Whether it leads to a whole
-// state is not looked at.
-func undoTorn(s *stateFile) error {
-	newest, older, err := readMetas(s.file)
+// beforeTorn returns the state of f, whose last commit is not whole, before that commit.
+func beforeTorn(f *os.File, o Options) (*Snapshot, error) {
+	newest, _, err := readMetas(f)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	known, ok, err := witness.At(witnessPath(s.path)).Last()
+	before, err := readOnce(f, o, undo)
+	if err != nil {
+		return nil, err
+	}
+	known, ok, err := witness.At(witnessPath(o.Path)).Last()
+	switch {
+	case err != nil:
+	case before.About().Schema < singleSync:
+		err = errNotTorn // the next commit was one of two syncs
+	case ok && known.State == before.About().ID && known.Position == newest.transaction:
+		err = fmt.Errorf("%w: it was acknowledged", errNotTorn)
+	}
+	if err != nil {
+		return nil, errors.Join(err, before.Close())
+	}
+	return before, nil
+}
+
+// undo makes the older meta page the newest. Whether it leads to a whole state is not looked at.
+func undo(s *stateFile) error {
+	newest, older, err := readMetas(s.file)
 	switch {
 	case err != nil:
 		return err
 	case newest.transaction != older.transaction+1 || older.transaction == 0:
 		return errNotTorn
-	case ok && known.Position >= newest.transaction:
-		return fmt.Errorf("%w: it was acknowledged", errNotTorn)
 	}
 	page := make([]byte, pageHeader+metaSize)
 	at := func(m meta) int64 { return int64(m.transaction%2) * int64(m.pageSize) }

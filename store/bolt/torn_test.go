@@ -198,3 +198,117 @@ func bytesWritten(t *testing.T) (n int) {
 	t.Fatal("/proc/self/io says nothing of it")
 	return 0
 }
+
+// tornFile makes a file whose last commit is torn, with a witness, and returns the states before and after it.
+func tornFile(t *testing.T, acknowledged func(before, after moment, state string) witness.Memory) (o *opener, before, after moment) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(44, 2))
+	for {
+		moments, state := history(t, random, 8)
+		before, after = moments[6], moments[7]
+		image := torn(random, before.image, after.image)
+		o = newOpener(t, t.TempDir())
+		o.log = discard
+		writeFile(t, o.path, image)
+		if err := witness.At(witnessPath(o.path)).Set(acknowledged(before, after, state)); err != nil {
+			t.Fatal(err)
+		}
+		newest, _, err := readMetas(bytes.NewReader(image))
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole, err := openLoaded(o.options())
+		if err == nil {
+			_ = whole.close()
+		} else if newest.transaction == after.position {
+			return o, before, after
+		}
+	}
+}
+
+func ofTheStateBefore(before, _ moment, state string) witness.Memory {
+	return witness.Memory{State: state, Position: before.position}
+}
+
+func TestRow44_OnlyWhatIsTornIsUndone(t *testing.T) {
+	o, before, after := tornFile(t, ofTheStateBefore)
+	image := readFile(t, o.path)
+	unchanged := func(what string, want []byte) {
+		t.Helper()
+		if !bytes.Equal(readFile(t, o.path), want) {
+			t.Errorf("%s: the file was changed", what)
+		}
+	}
+	// Whoever has acknowledged it knows better than the witness.
+	if _, err := openFile(o.options(), int(after.position)); !errors.Is(err, store.ErrCorrupt) {
+		t.Errorf("above the floor: %v", err)
+	}
+	unchanged("above the floor", image)
+	// Somebody else has written it whole meanwhile.
+	writeFile(t, o.path, after.image)
+	if err := takeBack(o.options(), 0); err != nil {
+		t.Error(err)
+	}
+	unchanged("whole", after.image)
+	// Several find it at once.
+	writeFile(t, o.path, image)
+	errs := make(chan error)
+	for n := range 4 {
+		go func() { errs <- claim(t.Context(), NewBrief(o.options()), fmt.Sprint("at once ", n)) }()
+	}
+	for range 4 {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	found, _ := recordsOf(t, o)
+	for key, value := range before.records {
+		if found[key] != value {
+			t.Errorf("%s is lost", key)
+		}
+	}
+}
+
+// A witness that knows of another state, or of a later one, does not make a torn commit an acknowledged one. That the state went
+// back is noticed all the same.
+func TestRow26_TornCommitOfAStateThatWentBack(t *testing.T) {
+	for name, knows := range map[string]func(before, after moment, state string) witness.Memory{
+		"another state": func(_, after moment, _ string) witness.Memory {
+			return witness.Memory{State: strings.Repeat("0", 32), Position: after.position}
+		},
+		"a later one": func(_, after moment, state string) witness.Memory {
+			return witness.Memory{State: state, Position: after.position + 100}
+		},
+	} {
+		o, before, _ := tornFile(t, knows)
+		s := o.mustOpen(t)
+		found, _ := recordsOf(t, o)
+		delete(found, store.RestoredKey)
+		if r := restored(t, s); !r.Pending || !maps.Equal(found, before.records) {
+			t.Errorf("%s: %+v, %d records, want %d", name, r, len(found), len(before.records))
+		}
+	}
+}
+
+func TestRow46_OlderSchemasAreNeverTorn(t *testing.T) {
+	o, content := oldFile(t)
+	_, written, err := checkPages(bytes.NewReader(content), int64(len(content)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	for _, id := range written {
+		damaged := bytes.Clone(content)
+		clear(damaged[int(id)*os.Getpagesize():][:os.Getpagesize()])
+		writeFile(t, o.path, damaged)
+		_, err := o.open()
+		_, err2 := Read(t.Context(), o.options())
+		if !errors.Is(err, store.ErrCorrupt) || !errors.Is(err2, store.ErrCorrupt) || !bytes.Equal(readFile(t, o.path), damaged) {
+			t.Errorf("page %d: %v, %v, or the file was changed", id, err, err2)
+		}
+		refused++
+	}
+	if refused == 0 {
+		t.Error("the last commit has written nothing")
+	}
+}
