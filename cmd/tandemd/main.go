@@ -37,7 +37,6 @@ Check a configuration with: tandem --config FILE check
 `
 
 func main() {
-	useMoreProcessors()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	hangUp := make(chan os.Signal, 1)
 	signal.Notify(hangUp, syscall.SIGHUP)

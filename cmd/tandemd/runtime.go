@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"os"
-	"runtime"
 	"runtime/debug"
 	runtimemetrics "runtime/metrics"
 	"time"
@@ -18,17 +17,6 @@ const (
 	// garbageLook is how often is looked at what is in use: a users file may have grown.
 	garbageLook = 5 * time.Second
 )
-
-// leastProcessors is how many of the runtime's processors there are at least, however few the host has. A commit that
-// waits for the disk keeps one of them for a moment; were it the only one, all requests would wait for that disk.
-const leastProcessors = 4
-
-// useMoreProcessors sees to it, unless the administrator does (GOMAXPROCS).
-func useMoreProcessors() {
-	if os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) < leastProcessors {
-		runtime.GOMAXPROCS(leastProcessors)
-	}
-}
 
 // letGarbageGather sets the runtime's collector until ctx ends, unless the administrator does (GOGC).
 func letGarbageGather(ctx context.Context) {
