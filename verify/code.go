@@ -149,19 +149,9 @@ func (l *login) ask(ctx context.Context, f Factor, code string) (Finding, error)
 		l.explain("code", "%s cannot check: %v", f.Name(), err)
 		return Finding{}, fmt.Errorf("check a %s code: %w", f.Name(), err)
 	}
-	words := map[Result]string{
-		NoMatch: "wrong", Match: "right, not yet used", Used: "was right, but is used already",
-		ClockBehind: "a later code has been accepted: did this host's clock jump back?",
-		Resync:      "right for a counter far ahead: the next code in a row will be accepted",
+	if l.Explain != nil {
+		l.explain("code", "%s", findingText(f, finding))
 	}
-	text := f.Name() + ": " + words[finding.Result]
-	if finding.Device != "" {
-		text += fmt.Sprintf(" (device %q)", finding.Device)
-	}
-	if finding.Detail != "" {
-		text += ": " + finding.Detail
-	}
-	l.explain("code", "%s", text)
 	if finding.Result == Match {
 		if _, ok := f.(Sender); ok { // the next login may have a code at once
 			finding.Notes = append(finding.Notes, Note{Key: sentKey(f)})
@@ -170,6 +160,23 @@ func (l *login) ask(ctx context.Context, f Factor, code string) (Finding, error)
 		l.level = max(l.level, l.setup.level(f.Name()))
 	}
 	return finding, nil
+}
+
+// findingText says what f found out about a code.
+func findingText(f Factor, found Finding) string {
+	words := map[Result]string{
+		NoMatch: "wrong", Match: "right, not yet used", Used: "was right, but is used already",
+		ClockBehind: "a later code has been accepted: did this host's clock jump back?",
+		Resync:      "right for a counter far ahead: the next code in a row will be accepted",
+	}
+	text := f.Name() + ": " + words[found.Result]
+	if found.Device != "" {
+		text += fmt.Sprintf(" (device %q)", found.Device)
+	}
+	if found.Detail != "" {
+		text += ": " + found.Detail
+	}
+	return text
 }
 
 // maxFreeForm bounds codes that may have any form, in octets.

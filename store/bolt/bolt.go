@@ -124,20 +124,22 @@ func (d *DB) Update(ctx context.Context, fn func(tx store.Tx) error) error {
 	if err := d.refused(); err != nil {
 		return err
 	}
-	r := &request{fn: fn, ctxErr: ctx.Err, done: make(chan error, 1)}
+	r := newRequest(ctx, fn)
 	if err := d.enqueue(ctx, r); err != nil {
 		return err
 	}
+	var err error
 	select {
-	case err := <-r.done:
-		return err
+	case err = <-r.done:
 	case <-ctx.Done():
 		if r.taken.CompareAndSwap(false, true) {
 			return ctx.Err()
 		}
 		// Under way: only the commit's outcome can be told now.
-		return <-r.done
+		err = <-r.done
 	}
+	r.free()
+	return err
 }
 
 func (d *DB) enqueue(ctx context.Context, r *request) error {
@@ -176,7 +178,7 @@ func (d *DB) View(ctx context.Context, fn func(r store.Reader) error) error {
 		r := &reader{records: tx.Bucket(recordsBucket).Cursor(), now: d.now(), log: d.log}
 		answer = d.call(func() error { return fn(r) })
 		r.ended = true
-		if broken := (*panicError)(nil); errors.As(r.err, &broken) {
+		if broken := panicIn(r.err); broken != nil {
 			return errors.Join(broken, tx.Rollback())
 		}
 		return tx.Rollback()

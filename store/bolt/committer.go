@@ -1,10 +1,12 @@
 package bolt
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,9 +26,8 @@ const (
 
 // A request is one Update on its way to the committer and back.
 type request struct {
-	fn func(store.Tx) error
-	// ctxErr is the Err of the caller's context.
-	ctxErr func() error
+	fn  func(store.Tx) error
+	ctx context.Context //nolint:containedctx // the caller's, for as long as it waits
 	// taken is set by whoever is first: the committer, whose turn it then is to answer, or
 	// Update, which goes away because ctx ended.
 	taken atomic.Bool
@@ -34,6 +35,22 @@ type request struct {
 	done chan error
 	// err is the answer if the group commits.
 	err error
+}
+
+// requests are used again, with their channels, once they are answered.
+var requests = sync.Pool{New: func() any { return &request{done: make(chan error, 1)} }}
+
+func newRequest(ctx context.Context, fn func(store.Tx) error) *request {
+	r := requests.Get().(*request) //nolint:forcetypeassert // nothing else is in there
+	r.fn, r.ctx, r.err = fn, ctx, nil
+	r.taken.Store(false)
+	return r
+}
+
+// free gives r back once it is answered: the committer does not touch it after that.
+func (r *request) free() {
+	r.fn, r.ctx = nil, nil
+	requests.Put(r)
 }
 
 // run is the committer: the one goroutine that writes. It ends when the queue is closed and empty.
@@ -162,29 +179,27 @@ func (d *DB) transact(s *stateFile, group []*request) error {
 // runOne runs r's function, applies what it wrote to tx, all or nothing, and keeps the answer in
 // r. It returns the number of writes. Its error means that bbolt failed.
 func (d *DB) runOne(tx *writingTx, r *request) (writes int, err error) {
-	t := &transaction{
-		reader: reader{records: tx.lookUp, now: d.now(), log: d.log},
-		writes: map[string]write{},
-	}
-	r.err = d.decide(t, r)
-	if broken := (*panicError)(nil); errors.As(t.err, &broken) {
+	t := &transaction{reader: reader{records: tx.lookUp, now: d.now(), log: d.log, key: tx.key}, touched: tx.touched[:0]}
+	writes, r.err = d.decide(t, r)
+	tx.key, tx.touched = t.key, t.touched
+	if broken := panicIn(t.err); broken != nil {
 		return 0, broken
 	}
 	if r.err == nil {
-		return len(t.writes), guard(func() error { return t.apply(tx) })
+		return writes, guard(func() error { return t.apply(tx) })
 	}
 	return 0, nil
 }
 
-// decide runs r's function in t, and returns an error unless what it wrote can be applied.
-func (d *DB) decide(t *transaction, r *request) error {
-	if err := r.ctxErr(); err != nil {
-		return err
+// decide runs r's function in t, and returns an error unless what it wrote, so many records, can be applied.
+func (d *DB) decide(t *transaction, r *request) (writes int, err error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
 	}
-	err := d.call(func() error { return r.fn(t) })
+	err = d.call(func() error { return r.fn(t) })
 	t.ended = true
 	if err != nil {
-		return err
+		return 0, err
 	}
 	return t.prepare()
 }

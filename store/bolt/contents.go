@@ -20,14 +20,15 @@ var (
 	crc64Table  = crc64.MakeTable(crc64.ECMA)
 )
 
-func (c *contents) add(key, record []byte) {
+// add and remove take a record's hash; see [recordHash].
+func (c *contents) add(hash uint64) {
 	c.records++
-	c.sum += recordHash(key, record)
+	c.sum += hash
 }
 
-func (c *contents) remove(key, record []byte) {
+func (c *contents) remove(hash uint64) {
 	c.records--
-	c.sum -= recordHash(key, record)
+	c.sum -= hash
 }
 
 func recordHash(key, record []byte) uint64 {

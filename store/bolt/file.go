@@ -305,7 +305,7 @@ func checkRecords(of, records, index *bbolt.Bucket) error {
 		if err == nil && expiry != 0 {
 			expiring++
 		}
-		found.add(key, record)
+		found.add(recordHash(key, record))
 		return err
 	}); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 )
@@ -9,6 +10,17 @@ import (
 type panicError struct {
 	cause any
 	stack []byte
+}
+
+// panicIn finds the panic in err, or returns nil.
+func panicIn(err error) error {
+	if err == nil {
+		return nil
+	}
+	if broken := (*panicError)(nil); errors.As(err, &broken) {
+		return broken
+	}
+	return nil
 }
 
 func (e *panicError) Error() string { return fmt.Sprintf("panic in bbolt: %v", e.cause) }

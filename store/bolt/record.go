@@ -63,12 +63,12 @@ func expiryAfter(now time.Time, ttl time.Duration) int64 {
 
 func expired(expiry int64, now time.Time) bool { return expiry != 0 && now.UnixNano() >= expiry }
 
-// indexKey is where the expiry bucket says that key expires. Its order is that of time.
-func indexKey(key []byte, expiry int64) []byte {
-	return append(binary.BigEndian.AppendUint64(nil, uint64(expiry)), key...)
+// appendIndexKey appends to b where the expiry bucket says that key expires. Its order is that of time.
+func appendIndexKey(b, key []byte, expiry int64) []byte {
+	return append(binary.BigEndian.AppendUint64(b, uint64(expiry)), key...)
 }
 
-// splitIndexKey is the reverse of [indexKey].
+// splitIndexKey is the reverse of [appendIndexKey].
 func splitIndexKey(entry []byte) (key []byte, expiry int64, err error) {
 	if len(entry) < 8 {
 		return nil, 0, corrupt("expiry entry %x is cut off", entry)

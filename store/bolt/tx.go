@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -22,6 +20,8 @@ type reader struct {
 	records *bbolt.Cursor
 	now     time.Time
 	log     *slog.Logger
+	// key is the memory that keys are looked up in.
+	key []byte
 	// err is the first read that failed.
 	err   error
 	ended bool
@@ -32,96 +32,177 @@ func (r *reader) Get(key string) ([]byte, error) {
 	if r.ended {
 		return nil, errEnded
 	}
-	value, expiry, err := r.look([]byte(key))
+	value, was, err := r.look(key)
 	if err != nil {
 		r.err = errors.Join(r.err, err)
 		return nil, err
 	}
-	if expired(expiry, r.now) {
-		return nil, nil
-	}
-	return value, nil
+	return valid(value, was.expiry, r.now), nil
 }
 
-// look reads the record under key, expired or not. The value is the caller's, nil if there is none.
-func (r *reader) look(key []byte) (value []byte, expiry int64, err error) {
+// valid returns a copy of a record's value that is the caller's to keep, or nil if there is none or it has expired.
+func valid(value []byte, expiry int64, now time.Time) []byte {
+	if value == nil || expired(expiry, now) {
+		return nil
+	}
+	return append([]byte{}, value...)
+}
+
+// A trace is what must be known of a record to write another in its place: of none, nothing.
+type trace struct {
+	there  bool
+	expiry int64
+	hash   uint64 // see recordHash
+}
+
+// look reads the record under key, expired or not. The value is bbolt's and is valid for as long as nothing is written;
+// it is nil if there is none.
+func (r *reader) look(key string) (value []byte, was trace, err error) {
+	r.key = append(r.key[:0], key...)
 	err = guard(func() error {
-		found, record := r.records.Seek(key)
-		if !bytes.Equal(found, key) {
+		found, record := r.records.Seek(r.key)
+		if !bytes.Equal(found, r.key) {
 			return nil
 		}
-		value, expiry, err = decode(key, record)
-		value = append([]byte{}, value...)
+		value, was.expiry, err = decode(r.key, record)
+		was.there, was.hash = true, recordHash(r.key, record)
 		return err
 	})
 	if err != nil {
-		r.log.Error("a record of the state file cannot be read", "key", string(key), "error", err)
-		return nil, 0, fmt.Errorf("%w: read %q: %w; %s", store.ErrUnavailable, key, err, remedy)
+		r.log.Error("a record of the state file cannot be read", "key", key, "error", err)
+		return nil, trace{}, fmt.Errorf("%w: read %q: %w; %s", store.ErrUnavailable, key, err, remedy)
 	}
-	return value, expiry, nil
+	return value, was, nil
 }
 
 // A transaction reads records and buffers what is to be written.
 type transaction struct {
 	reader
-	writes map[string]write
+	// touched are the records that were read or are to be written. There are few, most of the time: index is made when
+	// there are many.
+	touched []touched
+	index   map[string]int
 }
 
-// A write puts value under a key, or deletes the key if value is nil.
-type write struct {
-	value  []byte
-	expiry int64
+// touched is a record in a transaction.
+type touched struct {
+	key string
+	// was is what the state has under the key, if looked.
+	was    trace
+	looked bool
+	// written: record is to stand there instead, or nothing if it is nil; expiry is its own.
+	written bool
+	record  []byte
+	expiry  int64
+}
+
+// fewTouched are looked through one by one.
+const fewTouched = 16
+
+// touch returns what t knows of key.
+func (t *transaction) touch(key string) *touched {
+	if t.index != nil {
+		if i, there := t.index[key]; there {
+			return &t.touched[i]
+		}
+	} else {
+		for i := range t.touched {
+			if t.touched[i].key == key {
+				return &t.touched[i]
+			}
+		}
+	}
+	t.touched = append(t.touched, touched{key: key})
+	last := len(t.touched) - 1
+	switch {
+	case t.index != nil:
+		t.index[key] = last
+	case last == fewTouched:
+		t.index = make(map[string]int, 2*fewTouched)
+		for i := range t.touched {
+			t.index[t.touched[i].key] = i
+		}
+	}
+	return &t.touched[last]
 }
 
 // Get implements [store.Reader].
 func (t *transaction) Get(key string) ([]byte, error) {
-	if w, written := t.writes[key]; written && !t.ended {
-		if expired(w.expiry, t.now) {
+	if t.ended {
+		return nil, errEnded
+	}
+	k := t.touch(key)
+	if k.written {
+		if k.record == nil {
 			return nil, nil
 		}
-		return bytes.Clone(w.value), nil
+		return valid(k.record[valueAt:], k.expiry, t.now), nil
 	}
-	return t.reader.Get(key)
+	value, was, err := t.look(key)
+	if err != nil {
+		t.err = errors.Join(t.err, err)
+		return nil, err
+	}
+	k.was, k.looked = was, true
+	return valid(value, was.expiry, t.now), nil
 }
 
 // Put implements [store.Tx].
 func (t *transaction) Put(key string, value []byte, ttl time.Duration) {
-	t.writes[key] = write{value: append([]byte{}, value...), expiry: expiryAfter(t.now, ttl)}
+	if t.ended {
+		return
+	}
+	k := t.touch(key)
+	k.written, k.expiry = true, expiryAfter(t.now, ttl)
+	t.key = append(t.key[:0], key...)
+	k.record = encode(t.key, value, k.expiry)
 }
 
 // Delete implements [store.Tx].
-func (t *transaction) Delete(key string) { t.writes[key] = write{} }
+func (t *transaction) Delete(key string) {
+	if t.ended {
+		return
+	}
+	k := t.touch(key)
+	k.written, k.record = true, nil
+}
 
 // prepare checks everything that can be wrong with what the function did, so that the writes of
-// one function are applied whole or not at all.
-func (t *transaction) prepare() error {
-	for key, w := range t.writes {
-		if key == "" || len(key) > store.MaxKey {
-			return fmt.Errorf("put %.40q: a key of %d bytes, want 1 to %d", key, len(key), store.MaxKey)
+// one function are applied whole or not at all, and counts them.
+func (t *transaction) prepare() (writes int, err error) {
+	for i := range t.touched {
+		k := &t.touched[i]
+		if !k.written {
+			continue
 		}
-		if len(w.value) > store.MaxValue {
-			return fmt.Errorf("put %q: a value of %d bytes, want at most %d", key, len(w.value), store.MaxValue)
+		writes++
+		if k.key == "" || len(k.key) > store.MaxKey {
+			return 0, fmt.Errorf("put %.40q: a key of %d bytes, want 1 to %d", k.key, len(k.key), store.MaxKey)
 		}
-		if _, _, err := t.look([]byte(key)); err != nil {
+		if size := len(k.record) - valueAt; size > store.MaxValue {
+			return 0, fmt.Errorf("put %q: a value of %d bytes, want at most %d", k.key, size, store.MaxValue)
+		}
+		if k.looked {
+			continue
+		}
+		if _, k.was, err = t.look(k.key); err != nil {
 			t.err = errors.Join(t.err, err)
 			break
 		}
 	}
 	// A function that went on after a failed read did not know what it decided.
-	return t.err
+	return writes, t.err
 }
 
 // apply writes what was prepared into tx.
 func (t *transaction) apply(tx *writingTx) error {
-	for _, name := range slices.Sorted(maps.Keys(t.writes)) {
-		key, w := []byte(name), t.writes[name]
-		if err := tx.delete(key); err != nil {
-			return err
-		}
-		if w.value == nil {
+	for i := range t.touched {
+		k := &t.touched[i]
+		if !k.written {
 			continue
 		}
-		if err := tx.put(key, encode(key, w.value, w.expiry)); err != nil {
+		t.key = append(t.key[:0], k.key...)
+		if err := tx.replace(t.key, k.was, k.record, k.expiry); err != nil {
 			return err
 		}
 	}

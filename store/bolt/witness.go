@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -74,7 +75,7 @@ func (d *DB) remember() {
 
 // updateAlone is Update before the committer begins.
 func (d *DB) updateAlone(fn func(tx store.Tx) error) error {
-	r := &request{fn: fn, ctxErr: func() error { return nil }}
+	r := &request{fn: fn, ctx: context.Background()}
 	if err := d.serve([]*request{r}); err != nil {
 		return err
 	}

@@ -20,6 +20,10 @@ type writingTx struct {
 	// lookUp is what the functions of the group read records with.
 	lookUp   *bbolt.Cursor
 	contents contents
+	// entry is the memory that keys of the index are put together in; key and touched are the transactions', one after
+	// the other.
+	entry, key []byte
+	touched    []touched
 }
 
 func beginWriting(db *bbolt.DB) (*writingTx, error) {
@@ -48,38 +52,35 @@ func (tx *writingTx) end() {
 	}
 }
 
-// delete removes the record under key, which is sound, if there is one.
-func (tx *writingTx) delete(key []byte) error {
-	record := tx.records.Get(key)
-	if record == nil {
-		return nil
-	}
-	_, expiry, err := decode(key, record)
-	if err != nil {
-		return err
-	}
-	tx.contents.remove(key, record)
-	if expiry != 0 {
-		if err := tx.index.Delete(indexKey(key, expiry)); err != nil {
-			return err
+// replace puts record, which expires at expiry, in the place of what was under key; nil: it puts nothing there.
+func (tx *writingTx) replace(key []byte, was trace, record []byte, expiry int64) error {
+	if was.there {
+		tx.contents.remove(was.hash)
+		if was.expiry != 0 {
+			if err := tx.index.Delete(tx.indexKey(key, was.expiry)); err != nil {
+				return err
+			}
 		}
 	}
-	return tx.records.Delete(key)
-}
-
-// put writes record under key, where there is none.
-func (tx *writingTx) put(key, record []byte) error {
-	_, expiry, err := decode(key, record)
-	if err != nil {
-		return err
+	if record == nil {
+		if !was.there {
+			return nil
+		}
+		return tx.records.Delete(key)
 	}
-	tx.contents.add(key, record)
+	tx.contents.add(recordHash(key, record))
 	if expiry != 0 {
-		if err := tx.index.Put(indexKey(key, expiry), nil); err != nil {
+		if err := tx.index.Put(tx.indexKey(key, expiry), nil); err != nil {
 			return err
 		}
 	}
 	return tx.records.Put(key, record)
+}
+
+// indexKey is [appendIndexKey] in memory that is used again: bbolt keeps none of it.
+func (tx *writingTx) indexKey(key []byte, expiry int64) []byte {
+	tx.entry = appendIndexKey(tx.entry[:0], key, expiry)
+	return tx.entry
 }
 
 // sweep removes up to limit records that have expired.
@@ -98,11 +99,13 @@ func (tx *writingTx) sweep(now time.Time, limit int) error {
 		keys = append(keys, bytes.Clone(key))
 	}
 	for _, key := range keys {
+		record := tx.records.Get(key)
 		// The record decides, not the index; a broken one stays, for its reader to find.
-		if _, expiry, err := decode(key, tx.records.Get(key)); err != nil || !expired(expiry, now) {
+		_, expiry, err := decode(key, record)
+		if err != nil || !expired(expiry, now) {
 			continue
 		}
-		if err := tx.delete(key); err != nil {
+		if err := tx.replace(key, trace{there: true, expiry: expiry, hash: recordHash(key, record)}, nil, 0); err != nil {
 			return fmt.Errorf("remove an expired record: %w", err)
 		}
 	}

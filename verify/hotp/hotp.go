@@ -65,7 +65,7 @@ func (f *Factor) checkDevice(d directory.Device, code string, marks verify.Marks
 	}
 	window := uint64(f.config.LookAhead) + 1
 
-	if counter, ok := find(codes, code, next, window); ok {
+	if counter, ok := find(&codes, code, next, window); ok {
 		return verify.Finding{
 			Result: verify.Match, Device: d.Name, Claim: verify.Claim{Key: key, Value: counter},
 			Detail: fmt.Sprintf("%d ahead", counter-next),
@@ -74,13 +74,13 @@ func (f *Factor) checkDevice(d directory.Device, code string, marks verify.Marks
 	// As far back as resynchronisation reaches ahead: a counter that was put ahead because the state had forgotten how
 	// far it was is caught up with by pressing the button, and codes on the way are no guesses.
 	behind := min(next, window+uint64(f.config.ResyncWindow))
-	if counter, ok := find(codes, code, next-behind, behind); ok {
+	if counter, ok := find(&codes, code, next-behind, behind); ok {
 		return verify.Finding{Result: verify.Used, Device: d.Name, Detail: fmt.Sprintf("%d behind", next-counter)}, nil
 	}
 	if f.config.ResyncWindow == 0 {
 		return verify.Finding{}, nil
 	}
-	return f.resync(d, codes, code, marks, key, next)
+	return f.resync(d, &codes, code, marks, key, next)
 }
 
 // first is the lowest counter that may be accepted. The directory's is that of a device that was never used; if the

@@ -27,14 +27,14 @@ func (f *Factor) Synchronise(d directory.Device, codes []string, marks verify.Ma
 	if err != nil {
 		return verify.Finding{}, err
 	}
-	if at, ok := findRow(right, codes, next, Reach); ok {
+	if at, ok := findRow(&right, codes, next, Reach); ok {
 		return verify.Finding{
 			Result: verify.Match, Device: d.Name, Claim: verify.Claim{Key: markKey(d), Value: at + uint64(len(codes)) - 1},
 			Detail: fmt.Sprintf("%d ahead", at-next),
 		}, nil
 	}
 	behind := min(next, Reach)
-	if at, ok := findRow(right, codes, next-behind, behind); ok {
+	if at, ok := findRow(&right, codes, next-behind, behind); ok {
 		return verify.Finding{
 			Result: verify.Used, Device: d.Name,
 			Detail: fmt.Sprintf("these codes were used, or skipped, already: press the button until %d more have been shown", next-at),

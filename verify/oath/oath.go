@@ -3,14 +3,12 @@
 package oath
 
 import (
-	"crypto/hmac"
 	"crypto/sha1" // RFC 4226 §5.2 says SHA-1; HMAC-SHA-1 is not known to be broken
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/subtle"
 	"encoding/binary"
 	"fmt"
-	"hash"
 
 	"tandem/directory"
 	"tandem/verify"
@@ -35,48 +33,81 @@ func (s Settings) For(d directory.Device) Settings {
 	return s
 }
 
-// algorithms are those that devices may have, by the names that [directory.Device] spells them with.
-var algorithms = map[string]func() hash.Hash{"SHA1": sha1.New, "SHA256": sha256.New, "SHA512": sha512.New}
-
-// Codes computes the codes of one device. What the HMAC computes of the key alone is done once, so that looking through a
-// window of counters costs little. It is for one goroutine.
+// Codes computes the codes of one device. It is for one goroutine.
 type Codes struct {
-	mac    hash.Hash
-	digits int
-	sum    [sha512.Size]byte
+	algorithm string
+	digits    int
+	// inner and outer are what HMAC hashes (RFC 2104 §2): a block made of the key, and after it the counter, and the
+	// hash of that.
+	inner, outer [sha512.BlockSize + sha512.Size]byte
 }
+
+// blocks are the sizes, in octets, of the blocks of the hashes that there are, by the names that [directory.Device] spells
+// them with.
+var blocks = map[string]int{"SHA1": sha1.BlockSize, "SHA256": sha256.BlockSize, "SHA512": sha512.BlockSize}
 
 // Codes prepares the codes of d. An error says that d has an algorithm or a number of digits that is not known.
-func (s Settings) Codes(d directory.Device) (*Codes, error) {
+func (s Settings) Codes(d directory.Device) (Codes, error) {
 	s = s.For(d)
-	algorithm, ok := algorithms[s.Algorithm]
+	block, ok := blocks[s.Algorithm]
 	switch {
 	case !ok:
-		return nil, fmt.Errorf("unknown algorithm %q", s.Algorithm)
+		return Codes{}, fmt.Errorf("unknown algorithm %q", s.Algorithm)
 	case s.Digits < 6 || s.Digits > 8:
-		return nil, fmt.Errorf("codes of %d digits: there are 6, 7 or 8", s.Digits)
+		return Codes{}, fmt.Errorf("codes of %d digits: there are 6, 7 or 8", s.Digits)
 	}
-	return &Codes{mac: hmac.New(algorithm, []byte(d.Secret.Reveal())), digits: s.Digits}, nil
+	c := Codes{algorithm: s.Algorithm, digits: s.Digits}
+	if key := d.Secret.Reveal(); len(key) <= block {
+		copy(c.inner[:], key)
+	} else {
+		c.hash(c.inner[:0], []byte(key))
+	}
+	for i, b := range c.inner[:block] {
+		c.inner[i], c.outer[i] = b^0x36, b^0x5c
+	}
+	return c, nil
 }
 
-// At computes the code for counter (RFC 4226 §5.3).
-func (c *Codes) At(counter uint64) string {
-	c.mac.Reset()
-	c.mac.Write(binary.BigEndian.AppendUint64(c.sum[:0], counter))
-	sum := c.mac.Sum(c.sum[:0])
-	offset := sum[len(sum)-1] & 0xf
-	number := binary.BigEndian.Uint32(sum[offset:]) & 0x7fffffff
-	code := make([]byte, c.digits)
-	for i := range code {
-		code[len(code)-1-i] = '0' + byte(number%10)
+// hash appends the hash of text to to. The hashes are called by name, because a [hash.Hash] is memory of its own; and as
+// every login has another key, none is ever used again.
+func (c *Codes) hash(to, text []byte) []byte {
+	switch c.algorithm {
+	case "SHA256":
+		h := sha256.Sum256(text)
+		return append(to, h[:]...)
+	case "SHA512":
+		h := sha512.Sum512(text)
+		return append(to, h[:]...)
+	}
+	h := sha1.Sum(text)
+	return append(to, h[:]...)
+}
+
+// code computes the code for counter (RFC 4226 §5.3), its digits in the last octets of code.
+func (c *Codes) code(counter uint64) (code [8]byte) {
+	block := blocks[c.algorithm]
+	text := c.hash(c.outer[:block], binary.BigEndian.AppendUint64(c.inner[:block], counter))
+	var sum [sha512.Size]byte
+	value := c.hash(sum[:0], text)
+	offset := value[len(value)-1] & 0xf
+	number := binary.BigEndian.Uint32(value[offset:]) & 0x7fffffff
+	for i := len(code) - 1; i >= 0; i-- {
+		code[i] = '0' + byte(number%10)
 		number /= 10
 	}
-	return string(code)
+	return code
+}
+
+// At computes the code for counter.
+func (c *Codes) At(counter uint64) string {
+	code := c.code(counter)
+	return string(code[len(code)-c.digits:])
 }
 
 // Match reports, in constant time, whether code is the code for counter.
 func (c *Codes) Match(counter uint64, code string) bool {
-	return subtle.ConstantTimeCompare([]byte(c.At(counter)), []byte(code)) == 1
+	right := c.code(counter)
+	return subtle.ConstantTimeCompare(right[len(right)-c.digits:], []byte(code)) == 1
 }
 
 // Code computes the code of d for counter.
