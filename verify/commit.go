@@ -41,7 +41,7 @@ func (l *login) write(ctx context.Context, c commit) error {
 			tx.Delete(c.spend)
 		}
 		if c.success {
-			until, err := l.setup.Throttle.refusedUntil(tx, l.user.ID, l.place(), now)
+			until, err := l.setup.Throttle.refusedUntil(tx, l.place(), now)
 			switch {
 			case errors.Is(err, errFromTheFuture): // meanwhile, by a node whose clock is ahead
 				return errThrottled
@@ -53,7 +53,7 @@ func (l *login) write(ctx context.Context, c commit) error {
 			}
 		}
 		if c.proven {
-			l.setup.Throttle.succeed(tx, l.user.ID, l.place(), now)
+			l.setup.Throttle.succeed(tx, l.place(), now)
 		}
 		if c.claim != nil {
 			if err := remembered(tx, *c.claim, now); err != nil {
@@ -67,7 +67,7 @@ func (l *login) write(ctx context.Context, c commit) error {
 			putNote(tx, l.user.ID, n)
 		}
 		if c.failure {
-			if err := l.setup.Throttle.fail(tx, l.user.ID, l.place(), now); err != nil {
+			if err := l.setup.Throttle.fail(tx, l.place(), now); err != nil {
 				return err
 			}
 		}

@@ -289,13 +289,17 @@ func (l *login) choosePolicy() bool {
 			l.policy = nil
 			return false
 		}
-		l.explain("policy", "%s, which the client names: mode %s", l.policy.Name, l.policy.Mode)
+		if l.Explain != nil {
+			l.explain("policy", "%s, which the client names: mode %s", l.policy.Name, l.policy.Mode)
+		}
 		return true
 	}
 	for _, p := range l.setup.Order {
 		l.policy = p // whose texts a reject has
 		if l.policyHolds(rules, p) {
-			l.explain("policy", "%s: mode %s", p.Name, p.Mode)
+			if l.Explain != nil {
+				l.explain("policy", "%s: mode %s", p.Name, p.Mode)
+			}
 			return true
 		}
 		if l.brokenRule != nil {
@@ -362,9 +366,11 @@ func (l *login) findUser(ctx context.Context) (ending, bool) {
 		return unavailable(ReasonDirectoryDown, err), false
 	}
 	l.user, l.entry = u, u
-	l.explain("user", "%s, id %s", u.Name, u.ID)
-	if len(u.Groups) > 0 {
-		l.explain("groups", "%s", strings.Join(u.Groups, ", "))
+	if l.Explain != nil { // most of the time nobody listens
+		l.explain("user", "%s, id %s", u.Name, u.ID)
+		if len(u.Groups) > 0 {
+			l.explain("groups", "%s", strings.Join(u.Groups, ", "))
+		}
 	}
 	for _, p := range u.Skipped {
 		l.log.Warn("a device cannot be used", "attempt", l.ID, "user", u.Name, "device", p.Device, "why", p.Why)
@@ -383,7 +389,7 @@ func (l *login) findUser(ctx context.Context) (ending, bool) {
 // refusedUntil is when the throttle lets the user try again, zero if now; see [Throttle.refusedUntil].
 func (l *login) refusedUntil(ctx context.Context) (until time.Time, err error) {
 	err = l.core.store.View(ctx, func(r store.Reader) error {
-		until, err = l.setup.Throttle.refusedUntil(r, l.user.ID, l.place(), l.core.now())
+		until, err = l.setup.Throttle.refusedUntil(r, l.place(), l.core.now())
 		return err
 	})
 	return until, err
@@ -395,7 +401,7 @@ func (l *login) checkThrottle(ctx context.Context) (ending, bool) {
 		l.log.Error("failures were counted at a time that has not come: did this host's clock jump back?", "user", l.user.Name)
 		err = l.core.store.Update(ctx, func(tx store.Tx) error {
 			var err error
-			until, err = l.setup.Throttle.heal(tx, l.user.ID, l.place(), l.core.now())
+			until, err = l.setup.Throttle.heal(tx, l.place(), l.core.now())
 			return err
 		})
 	}
@@ -416,10 +422,11 @@ func (l *login) place() place {
 	if l.from != nil {
 		return *l.from
 	}
-	from := newPlace("client:"+l.Client, false)
+	name, personal := "client:"+l.Client, false
 	if s := strings.ToLower(strings.TrimSpace(l.Source)); s != "" {
-		from = newPlace("at:"+s, true)
+		name, personal = "at:"+s, true
 	}
+	from := newPlace(l.user.ID, name, personal)
 	l.from = &from
 	return from
 }

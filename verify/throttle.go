@@ -70,19 +70,20 @@ func (b bucket) capacity() time.Duration { return time.Duration(b.burst) * b.ref
 func (t Throttle) source() bucket { return bucket{t.SourceBurst, t.SourceRefill} }
 func (t Throttle) user() bucket   { return bucket{t.UserBurst, t.UserRefill} }
 
-// place is where somebody tries to log in from.
+// place is where a user tries to log in from: the keys of what is counted and remembered of that.
 type place struct {
-	// key stands for it in the store's keys.
-	key string
+	// user and source are those of the buckets of failures, known that of a login from here.
+	user, source, known string
 	// personal: it says something about the person, not only about the client that all its users share. Only
 	// such a place can become one that a user is known at.
 	personal bool
 }
 
-// newPlace makes a place of its name, which may be of any length and hold anything.
-func newPlace(name string, personal bool) place {
+// newPlace makes a place of a user and of its name, which may be of any length and hold anything.
+func newPlace(user, name string, personal bool) place {
 	h := sha256.Sum256([]byte(name))
-	return place{key: hex.EncodeToString(h[:16]), personal: personal}
+	of := userKey(user) + "/" + hex.EncodeToString(h[:16])
+	return place{user: throttleUserKey(user), source: "throttle/" + of, known: "source/" + of, personal: personal}
 }
 
 // errFromTheFuture means that a bucket holds more than it can: its failures were counted by a clock that was ahead.
@@ -101,18 +102,10 @@ func throttleEnrolKey(user string) string { return "throttle/" + userKey(user) +
 
 func throttleUserKey(user string) string { return "throttle/" + userKey(user) }
 
-func throttleSourceKey(user string, p place) string {
-	return "throttle/" + userKey(user) + "/" + p.key
-}
-
-func knownSourceKey(user string, p place) string {
-	return "source/" + userKey(user) + "/" + p.key
-}
-
 // refusedUntil returns when the user may try again from p, or zero if now. The error may be
 // errFromTheFuture: heal then sets it right.
-func (t Throttle) refusedUntil(r store.Reader, user string, p place, now time.Time) (time.Time, error) {
-	u, s, err := t.read(r, user, p)
+func (t Throttle) refusedUntil(r store.Reader, p place, now time.Time) (time.Time, error) {
+	u, s, err := t.read(r, p)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -120,7 +113,7 @@ func (t Throttle) refusedUntil(r store.Reader, user string, p place, now time.Ti
 		return time.Time{}, errFromTheFuture
 	}
 	until := t.source().refusedUntil(s.empty, now)
-	known, err := r.Get(knownSourceKey(user, p))
+	known, err := r.Get(p.known)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -133,39 +126,39 @@ func (t Throttle) refusedUntil(r store.Reader, user string, p place, now time.Ti
 }
 
 // heal makes buckets of failures that a wrong clock has counted full ones, which drain from now on.
-func (t Throttle) heal(tx store.Tx, user string, p place, now time.Time) (until time.Time, err error) {
-	u, s, err := t.read(tx, user, p)
+func (t Throttle) heal(tx store.Tx, p place, now time.Time) (until time.Time, err error) {
+	u, s, err := t.read(tx, p)
 	if err != nil {
 		return time.Time{}, err
 	}
 	u.empty, s.empty = t.user().clamp(u.empty, now), t.source().clamp(s.empty, now)
-	t.putUser(tx, user, u)
-	putThrottle(tx, throttleSourceKey(user, p), s, t.source().capacity())
-	return t.refusedUntil(tx, user, p, now)
+	t.putUser(tx, p.user, u)
+	putThrottle(tx, p.source, s, t.source().capacity())
+	return t.refusedUntil(tx, p, now)
 }
 
 // fail charges both buckets.
-func (t Throttle) fail(tx store.Tx, user string, p place, now time.Time) error {
-	u, s, err := t.read(tx, user, p)
+func (t Throttle) fail(tx store.Tx, p place, now time.Time) error {
+	u, s, err := t.read(tx, p)
 	if err != nil {
 		return err
 	}
 	u.empty, s.empty = t.user().charge(u.empty, now), t.source().charge(s.empty, now)
-	t.putUser(tx, user, u)
-	putThrottle(tx, throttleSourceKey(user, p), s, t.source().capacity())
+	t.putUser(tx, p.user, u)
+	putThrottle(tx, p.source, s, t.source().capacity())
 	return nil
 }
 
 // succeed forgives the failures at a personal place and remembers it. The user's bucket is not emptied, nor
 // that of a place that all of a client's users share: a login does not give somebody who guesses elsewhere a
 // fresh start.
-func (t Throttle) succeed(tx store.Tx, user string, p place, now time.Time) {
+func (t Throttle) succeed(tx store.Tx, p place, now time.Time) {
 	if !p.personal {
 		return
 	}
-	tx.Delete(throttleSourceKey(user, p))
+	tx.Delete(p.source)
 	if t.RememberSources > 0 {
-		tx.Put(knownSourceKey(user, p), binary.BigEndian.AppendUint64(nil, uint64(now.Unix())), t.RememberSources)
+		tx.Put(p.known, binary.BigEndian.AppendUint64(nil, uint64(now.Unix())), t.RememberSources)
 	}
 }
 
@@ -210,22 +203,23 @@ func (t Throttle) refundSend(tx store.Tx, user string, now time.Time) error {
 
 // reset empties all buckets of the user.
 func (t Throttle) reset(tx store.Tx, user string, now time.Time) (until time.Time, err error) {
-	u, err := readThrottle(tx, throttleUserKey(user))
+	key := throttleUserKey(user)
+	u, err := readThrottle(tx, key)
 	if err != nil {
 		return time.Time{}, err
 	}
 	until = t.user().refusedUntil(u.empty, now)
-	t.putUser(tx, user, throttleRecord{generation: u.generation + 1})
+	t.putUser(tx, key, throttleRecord{generation: u.generation + 1})
 	tx.Delete(throttleSendKey(user))
 	tx.Delete(throttleEnrolKey(user))
 	return until, nil
 }
 
-func (t Throttle) read(r store.Reader, user string, p place) (u, s throttleRecord, err error) {
-	if u, err = readThrottle(r, throttleUserKey(user)); err != nil {
+func (t Throttle) read(r store.Reader, p place) (u, s throttleRecord, err error) {
+	if u, err = readThrottle(r, p.user); err != nil {
 		return u, s, err
 	}
-	if s, err = readThrottle(r, throttleSourceKey(user, p)); err != nil {
+	if s, err = readThrottle(r, p.source); err != nil {
 		return u, s, err
 	}
 	if s.generation != u.generation {
@@ -234,14 +228,14 @@ func (t Throttle) read(r store.Reader, user string, p place) (u, s throttleRecor
 	return u, s, nil
 }
 
-// putUser keeps the user's record. One with a generation is kept for ever, so that no source's bucket, of
+// putUser keeps a user's record. One with a generation is kept for ever, so that no source's bucket, of
 // whatever capacity it was made, outlives the generation that made it void.
-func (t Throttle) putUser(tx store.Tx, user string, u throttleRecord) {
+func (t Throttle) putUser(tx store.Tx, key string, u throttleRecord) {
 	keep := t.user().capacity()
 	if u.generation > 0 {
 		keep = 0
 	}
-	putThrottle(tx, throttleUserKey(user), u, keep)
+	putThrottle(tx, key, u, keep)
 }
 
 func readThrottle(r store.Reader, key string) (throttleRecord, error) {
