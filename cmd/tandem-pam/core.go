@@ -51,7 +51,7 @@ func ownCore(ctx context.Context, path string, log *slog.Logger) (core decider, 
 	closeAll = func() error { return errors.Join(closeUsers(), state.Close(), records.Close()) }
 	own, err := verify.New(ctx, verify.Config{
 		Store: state,
-		Audit: verify.AuditFunc(func(r verify.Record) error { return records.Append(r) }),
+		Audit: verify.AuditFunc(func(r verify.Record) error { return records.AppendJSON(r.AppendJSON) }),
 		Log:   log,
 	}, setup)
 	if err != nil {

@@ -49,6 +49,13 @@ func (a *auditFile) Append(record any) error {
 	return a.file.Append(record)
 }
 
+// AppendJSON is Append of one that encode appends to b.
+func (a *auditFile) AppendJSON(encode func(b []byte) ([]byte, error)) error {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.file.AppendJSON(encode)
+}
+
 // Check returns nil if the last record could be written.
 func (a *auditFile) Check() error {
 	a.mu.RLock()
@@ -74,7 +81,7 @@ type recorder struct {
 
 // Record implements [verify.Auditor].
 func (r recorder) Record(record verify.Record) error {
-	err := r.Append(record)
+	err := r.AppendJSON(record.AppendJSON)
 	if err != nil { // so the core rejects it, whatever it was
 		record.Outcome, record.Reason = verify.Reject.String(), verify.ReasonAuditDown
 	}

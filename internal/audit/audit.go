@@ -73,12 +73,13 @@ type Log struct {
 
 	// gathering guards the lines that wait to be written; it is held for moments only.
 	gathering sync.Mutex
-	lines     []waitingLine
+	lines     []*waitingLine
 
 	mu   sync.Mutex // guards what follows; held while writing
 	file *os.File
-	// text is the memory that lines are put together in.
-	text []byte
+	// text is the memory that lines are put together in, spare that of the list of those that wait next.
+	text  []byte
+	spare []*waitingLine
 	// torn: the file ends in the middle of a line.
 	torn bool
 	// failure is the error of the last Append, failedAt its time.
@@ -156,31 +157,60 @@ func inspect(f *os.File) (torn bool, err error) {
 
 // Append writes record, encoded as JSON, as one line. An error means that the line is not there,
 // or not whole.
+func (l *Log) Append(record any) error {
+	return l.AppendJSON(func(b []byte) ([]byte, error) { return encode(b, record) })
+}
+
+func encode(b []byte, record any) ([]byte, error) {
+	text := bytes.NewBuffer(b)
+	encoder := json.NewEncoder(text)
+	encoder.SetEscapeHTML(false) // < and & are fine in a log, and easier to read
+	err := encoder.Encode(record)
+	return bytes.TrimSuffix(text.Bytes(), []byte{'\n'}), err
+}
+
+// AppendJSON is [Log.Append] of what encode appends to b, which is one JSON value without a line's end.
 //
 // Lines that come together are written together: the first to come writes, when the others that are about to come
 // have come, and each learns what became of its own line.
-func (l *Log) Append(record any) error {
-	line, err := encode(record)
-	if err != nil {
+func (l *Log) AppendJSON(encode func(b []byte) ([]byte, error)) error {
+	w := waitingLines.Get().(*waitingLine) //nolint:forcetypeassert // nothing else is in there
+	defer waitingLines.Put(w)
+	if err := w.put(encode); err != nil {
 		return err
 	}
-	done := make(chan error, 1)
 	l.gathering.Lock()
 	first := len(l.lines) == 0
-	l.lines = append(l.lines, waitingLine{line, done})
+	l.lines = append(l.lines, w)
 	l.gathering.Unlock()
 	if first {
 		runtime.Gosched()
 		l.writeLines()
 	}
-	return <-done
+	return <-w.done
 }
 
 // waitingLine is a line on its way into the file, and where to say what became of it.
 type waitingLine struct {
 	text []byte
-	done chan<- error
+	done chan error
 }
+
+// put makes w's text of what encode appends to it.
+func (w *waitingLine) put(encode func(b []byte) ([]byte, error)) error {
+	text, err := encode(w.text[:0])
+	if err != nil {
+		return fmt.Errorf("encode audit record: %w", err)
+	}
+	w.text = append(escape(text), '\n')
+	if len(w.text) > MaxRecord {
+		return fmt.Errorf("audit record of %d bytes, want at most %d", len(w.text), MaxRecord)
+	}
+	return nil
+}
+
+// waitingLines are used again, once it was said what became of them.
+var waitingLines = sync.Pool{New: func() any { return &waitingLine{done: make(chan error, 1)} }}
 
 // writeLines writes all lines that wait, and answers for each.
 func (l *Log) writeLines() {
@@ -188,8 +218,12 @@ func (l *Log) writeLines() {
 	defer l.mu.Unlock()
 	l.gathering.Lock()
 	lines := l.lines
-	l.lines = nil // from here on, the next to come is the first of others
+	l.lines = l.spare // from here on, the next to come is the first of others
 	l.gathering.Unlock()
+	defer func() {
+		clear(lines)
+		l.spare = lines[:0]
+	}()
 
 	if l.closed {
 		for _, w := range lines {
@@ -211,7 +245,7 @@ func (l *Log) writeLines() {
 }
 
 // write returns how many of lines are in the file, and on the disk if they must be; if not all are, err says why.
-func (l *Log) write(lines []waitingLine) (written int, err error) {
+func (l *Log) write(lines []*waitingLine) (written int, err error) {
 	if err := l.follow(); err != nil {
 		return 0, err
 	}
@@ -326,20 +360,6 @@ func (l *Log) Close() error {
 }
 
 func release(f *os.File) error { return errors.Join(f.Sync(), f.Close()) }
-
-// encode returns record as one line of JSON.
-func encode(record any) ([]byte, error) {
-	var line bytes.Buffer
-	encoder := json.NewEncoder(&line)
-	encoder.SetEscapeHTML(false) // < and & are fine in a log, and easier to read
-	if err := encoder.Encode(record); err != nil {
-		return nil, fmt.Errorf("encode audit record: %w", err)
-	}
-	if line.Len() > MaxRecord {
-		return nil, fmt.Errorf("audit record of %d bytes, want at most %d", line.Len(), MaxRecord)
-	}
-	return escape(line.Bytes()), nil
-}
 
 // escape writes as \uXXXX what JSON lets stand but line readers and terminals act upon: DEL, the
 // C1 control characters (U+0085 is a line's end to some, U+009B begins a control sequence), and

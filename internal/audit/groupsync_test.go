@@ -29,7 +29,7 @@ func TestRow45_LinesBeforeACutAreSyncedToo(t *testing.T) {
 	time.AfterFunc(100*time.Millisecond, func() { _ = reader.Close() })
 
 	line := append(bytes.Repeat([]byte{'x'}, 40<<10), '\n')
-	lines := []waitingLine{{text: line}, {text: line}, {text: line}}
+	lines := []*waitingLine{{text: line}, {text: line}, {text: line}}
 	l := &Log{path: path, file: writer, sync: true}
 	written, err := l.write(lines)
 	if err == nil || written != 0 {
