@@ -40,8 +40,8 @@ type DB struct {
 	path    string
 	now     func() time.Time
 	log     *slog.Logger
-	// commit is the function of that name, and something that fails in tests.
-	commit func(*bbolt.Tx) error
+	// sync is [bbolt.DB.Sync], and something that fails in tests.
+	sync func(*bbolt.DB) error
 
 	// gate is held for reading while an Update enters the queue, so that Close can close it.
 	gate   sync.RWMutex
@@ -80,7 +80,7 @@ func Open(options Options) (_ *DB, err error) {
 		path:    options.Path,
 		now:     options.Now,
 		log:     options.Logger,
-		commit:  commit,
+		sync:    (*bbolt.DB).Sync,
 		queue:   make(chan *request, maxWaiting),
 		ended:   make(chan struct{}),
 		witness: witness.At(witnessPath(options.Path)),
@@ -175,13 +175,13 @@ func (d *DB) View(ctx context.Context, fn func(r store.Reader) error) error {
 		if s = of; err != nil {
 			return err
 		}
-		r := &reader{records: tx.Bucket(recordsBucket).Cursor(), now: d.now(), log: d.log}
+		r := &reader{records: tx.records(), now: d.now(), log: d.log}
 		answer = d.call(func() error { return fn(r) })
 		r.ended = true
 		if broken := panicIn(r.err); broken != nil {
 			return errors.Join(broken, tx.Rollback())
 		}
-		return tx.Rollback()
+		return s.reads.end(tx)
 	})
 	switch {
 	case s == nil:
@@ -193,13 +193,13 @@ func (d *DB) View(ctx context.Context, fn func(r store.Reader) error) error {
 }
 
 // beginReading returns a transaction of the open file; s is nil if there is none.
-func (d *DB) beginReading() (tx *bbolt.Tx, s *stateFile, err error) {
+func (d *DB) beginReading() (tx *read, s *stateFile, err error) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	if d.stopped != nil {
 		return nil, nil, d.stopped.refusal(d.path)
 	}
-	tx, err = d.state.bolt.Begin(false)
+	tx, err = d.state.reads.begin(d.state.bolt)
 	return tx, d.state, err
 }
 

@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.etcd.io/bbolt"
-
 	"tandem/store"
 	"tandem/store/witness"
 )
@@ -136,6 +134,10 @@ func (d *DB) serve(group []*request) error {
 
 // transact is one bbolt transaction for all of group. Its error means that bbolt failed.
 func (d *DB) transact(s *stateFile, group []*request) error {
+	if err := guard(s.reads.hold); err != nil {
+		return fmt.Errorf("end the reading of the state before: %w", err)
+	}
+	defer s.reads.release()
 	tx, err := beginWriting(s.bolt)
 	if err != nil {
 		return err
@@ -164,9 +166,14 @@ func (d *DB) transact(s *stateFile, group []*request) error {
 		if err := errors.Join(tx.contents.save(tx.about), saveCommit(tx.about)); err != nil {
 			return err
 		}
-		return d.commit(tx.Tx)
+		// Its pages, and the meta page that leads to them: both are on the disk after one sync (see the package's text).
+		return tx.Commit()
 	})
 	if err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	s.reads.release()
+	if err := guard(func() error { return d.sync(s.bolt) }); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	d.committed = id
@@ -213,14 +220,4 @@ func (d *DB) call(f func() error) (err error) {
 		}
 	}()
 	return f()
-}
-
-// commit puts tx on stable storage: its pages and the meta page that leads to them, with one sync for both (see the
-// package's text).
-func commit(tx *bbolt.Tx) error {
-	db := tx.DB()
-	if err := tx.Commit(); err != nil {
-		return err
-	}
-	return db.Sync()
 }

@@ -39,6 +39,8 @@ type stateFile struct {
 	path string
 	file *os.File
 	bolt *bbolt.DB
+	// reads are those of bolt.
+	reads reads
 	// info says which file it is.
 	info os.FileInfo
 	// size is the largest that the file was seen at, in bytes.
@@ -246,7 +248,7 @@ func openBolt(f *os.File) (db *bbolt.DB, err error) {
 		db, err = bbolt.Open(f.Name(), 0o600, &bbolt.Options{
 			OpenFile: func(string, int, os.FileMode) (*os.File, error) { return f, nil },
 			Timeout:  lockWait,
-			NoSync:   true, // whoever commits syncs: see commit
+			NoSync:   true, // whoever commits syncs: see transact
 		})
 		return err
 	})
@@ -338,7 +340,7 @@ func checkRecords(of, records, index *bbolt.Bucket) error {
 // does not wait, and the map stays, because nobody can tell who still reads it.
 func (s *stateFile) close() error {
 	if s.bolt != nil && !s.poisoned.Load() {
-		if err := guard(s.bolt.Close); err != nil {
+		if err := guard(func() error { return errors.Join(s.reads.hold(), s.bolt.Close()) }); err != nil {
 			return fmt.Errorf("close state file %s: %w", s.path, err)
 		}
 		return nil

@@ -169,6 +169,10 @@ func (s *stateFile) describe(change func(*about)) error {
 // rare, so bbolt may sync twice: a commit that brings the file to this schema could not be found torn.
 func (s *stateFile) write(fn func(of *bbolt.Bucket) error) error {
 	return guard(func() error {
+		if err := s.reads.hold(); err != nil {
+			return err
+		}
+		defer s.reads.release()
 		s.bolt.NoSync = false
 		defer func() { s.bolt.NoSync = true }()
 		return errors.Join(
