@@ -37,6 +37,8 @@ type cacheEntry struct {
 	sent  time.Time
 	// place is the entry's element in replyCache.answered; nil until then.
 	place *list.Element
+	// gone: it was removed, and another may be under its key.
+	gone bool
 }
 
 // arrival is what the cache makes of a request.
@@ -83,7 +85,7 @@ func (c *replyCache) arrive(key cacheKey, authenticator [16]byte, now time.Time,
 func (c *replyCache) current(e *cacheEntry) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.entries[e.key] == e
+	return !e.gone
 }
 
 // answer keeps the reply that is about to be sent. It returns false if nobody waits for it any
@@ -91,7 +93,7 @@ func (c *replyCache) current(e *cacheEntry) bool {
 func (c *replyCache) answer(e *cacheEntry, reply []byte, now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.entries[e.key] != e {
+	if e.gone {
 		return false
 	}
 	e.reply, e.sent = reply, now
@@ -103,7 +105,7 @@ func (c *replyCache) answer(e *cacheEntry, reply []byte, now time.Time) bool {
 func (c *replyCache) forget(e *cacheEntry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.entries[e.key] == e {
+	if !e.gone {
 		c.remove(e)
 	}
 }
@@ -138,6 +140,7 @@ func (c *replyCache) evict() bool {
 
 func (c *replyCache) remove(e *cacheEntry) {
 	delete(c.entries, e.key)
+	e.gone = true
 	if e.place != nil {
 		c.answered.Remove(e.place)
 	}
