@@ -50,7 +50,7 @@ type DB struct {
 	// ended is closed when the committer has ended.
 	ended chan struct{}
 
-	// mu guards state and stopped. It is held for reading while a View begins.
+	// mu guards state and stopped.
 	mu sync.RWMutex
 	// state is nil while the store is stopped and the file is closed.
 	state   *stateFile
@@ -166,13 +166,14 @@ func (d *DB) View(ctx context.Context, fn func(r store.Reader) error) error {
 	if err := d.wake(ctx); err != nil {
 		return err
 	}
-	var (
-		s      *stateFile
-		answer error
-	)
-	err := guard(func() error {
-		tx, of, err := d.beginReading()
-		if s = of; err != nil {
+	s, err := d.readable()
+	if err != nil {
+		return err
+	}
+	var answer error
+	err = guard(func() error {
+		tx, err := s.reads.begin(s.bolt)
+		if err != nil {
 			return err
 		}
 		r := &reader{records: tx.records(), now: d.now(), log: d.log}
@@ -183,24 +184,21 @@ func (d *DB) View(ctx context.Context, fn func(r store.Reader) error) error {
 		}
 		return s.reads.end(tx)
 	})
-	switch {
-	case s == nil:
-		return err
-	case err != nil:
+	if err != nil {
 		return d.stop(s, fmt.Errorf("read: %w", err))
 	}
 	return answer
 }
 
-// beginReading returns a transaction of the open file; s is nil if there is none.
-func (d *DB) beginReading() (tx *read, s *stateFile, err error) {
+// readable returns the open file. It may be closed at any time; then no transaction begins in it. d.mu must not be held
+// until one has: should that go wrong, bbolt's locks stay held, and who waits for them must not keep others from stopping.
+func (d *DB) readable() (*stateFile, error) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	if d.stopped != nil {
-		return nil, nil, d.stopped.refusal(d.path)
+		return nil, d.stopped.refusal(d.path)
 	}
-	tx, err = d.state.reads.begin(d.state.bolt)
-	return tx, d.state, err
+	return d.state, nil
 }
 
 // Check implements [store.Store]: it returns an error if the store is closed, stopped, or if the

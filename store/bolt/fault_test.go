@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
@@ -257,21 +258,50 @@ func TestFileReplaced(t *testing.T) {
 
 // Reading asks nobody how long the file is: what is not there any more cannot be read, and stops the store.
 func TestReadingBeyondTheEndStops(t *testing.T) {
-	o := newOpener(t, t.TempDir())
-	writeSample(t, o)
-	s := o.mustOpen(t)
-	if err := os.Truncate(o.path, 2*int64(os.Getpagesize())); err != nil { // the two meta pages
-		t.Fatal(err)
+	for name, left := range map[string]int64{"the meta pages are left": 2 * int64(os.Getpagesize()), "nothing is left": 0} {
+		t.Run(name, func(t *testing.T) {
+			o := newOpener(t, t.TempDir())
+			writeSample(t, o)
+			s := o.mustOpen(t)
+			if err := os.Truncate(o.path, left); err != nil {
+				t.Fatal(err)
+			}
+			read := func() error {
+				return s.View(t.Context(), func(r store.Reader) error {
+					v, err := r.Get("record 0001")
+					if err == nil {
+						t.Errorf("a record of a file that was cut off is %q", v)
+					}
+					return nil
+				})
+			}
+			if err := soon(t, read); !errors.Is(err, store.ErrUnavailable) || !s.Stats().Stopped {
+				t.Errorf("%v; stopped: %t", err, s.Stats().Stopped)
+			}
+			o.clock.Advance(reopenAfter)
+			for what, again := range map[string]func() error{"View": read, "Update": func() error { return claim(t.Context(), s, "a") }} {
+				if err := soon(t, again); !errors.Is(err, store.ErrUnavailable) {
+					t.Errorf("%s: %v", what, err)
+				}
+			}
+			if err := soon(t, s.Close); err != nil {
+				t.Error(err)
+			}
+		})
 	}
-	err := s.View(t.Context(), func(r store.Reader) error {
-		v, err := r.Get("record 0001")
-		if err == nil {
-			t.Errorf("a record of a file that was cut off is %q", v)
-		}
+}
+
+// soon returns f's error, unless f waits for ever.
+func soon(t *testing.T, f func() error) error {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(10 * time.Second):
+		t.Fatal("it waits for ever")
 		return nil
-	})
-	if !errors.Is(err, store.ErrUnavailable) || !s.Stats().Stopped {
-		t.Errorf("%v; stopped: %t", err, s.Stats().Stopped)
 	}
 }
 

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"errors"
 	"sync"
 
 	"go.etcd.io/bbolt"
@@ -72,18 +73,16 @@ func (r *reads) end(tx *read) error {
 }
 
 // hold closes those that are idle and keeps no more of them, until release.
-func (r *reads) hold() error {
+func (r *reads) hold() (err error) {
 	r.mu.Lock()
 	idle := r.idle
 	r.idle, r.held = nil, true
 	r.epoch++
 	r.mu.Unlock()
 	for _, tx := range idle {
-		if err := tx.Rollback(); err != nil {
-			return err
-		}
+		err = errors.Join(err, tx.Rollback())
 	}
-	return nil
+	return err
 }
 
 // release is called when what is read from now on stays so until the next hold.

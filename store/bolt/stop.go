@@ -50,13 +50,13 @@ func (s *stopped) refusal(path string) error {
 // stop refuses everything from now on because s failed, and returns the answer to those who found
 // out. The file stays open until the committer opens it again: others may be reading.
 func (d *DB) stop(s *stateFile, cause error) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	broken := (*panicError)(nil)
 	poisoned := errors.As(cause, &broken)
 	if poisoned {
 		s.poisoned.Store(true)
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.state == s && d.stopped == nil {
 		d.stopped = &stopped{cause: cause, since: d.now()}
 		args := []any{"path", d.path, "error", cause}
