@@ -1,14 +1,13 @@
 package directory
 
 import (
-	"bytes"
 	"encoding/base32"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 
+	"tandem/internal/plainjson"
 	"tandem/internal/secret"
 )
 
@@ -65,15 +64,12 @@ func encodeEntry(d Device, o DeviceOptions, random io.Reader) ([]byte, error) {
 func base32Text(key secret.String) string { return lowerBase32.EncodeToString([]byte(key.Reveal())) }
 func hexText(key secret.String) string    { return hex.EncodeToString([]byte(key.Reveal())) }
 
-// encodeJSON is json.Marshal without its care for HTML: what stands in a directory is no web page.
 func encodeJSON(value any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(value); err != nil {
+	b, err := plainjson.Append(nil, value)
+	if err != nil {
 		return nil, fmt.Errorf("writing a device as JSON: %w", err)
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+	return b, nil
 }
 
 // encodeGluu writes a new device as Gluu keeps it: the key and, for HOTP, the counter. There is no room for

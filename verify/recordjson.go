@@ -1,9 +1,9 @@
 package verify
 
 import (
-	"bytes"
-	"encoding/json"
 	"strconv"
+
+	"tandem/internal/plainjson"
 )
 
 // AppendJSON appends r as JSON to b: what encoding/json makes of it with HTML's characters as they are, without its
@@ -76,18 +76,11 @@ func appendList(b []byte, name string, values []string) []byte {
 func appendQuoted(b []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
-			return appendEscaped(b, s)
+			b, _ = plainjson.Append(b, s) // a string can always be encoded
+			return b
 		}
 	}
 	b = append(b, '"')
 	b = append(b, s...)
 	return append(b, '"')
-}
-
-func appendEscaped(b []byte, s string) []byte {
-	text := bytes.NewBuffer(b)
-	encoder := json.NewEncoder(text)
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(s) // a string can always be encoded
-	return bytes.TrimSuffix(text.Bytes(), []byte{'\n'})
 }

@@ -82,8 +82,9 @@ type place struct {
 // newPlace makes a place of a user and of its name, which may be of any length and hold anything.
 func newPlace(user, name string, personal bool) place {
 	h := sha256.Sum256([]byte(name))
-	of := userKey(user) + "/" + hex.EncodeToString(h[:16])
-	return place{user: throttleUserKey(user), source: "throttle/" + of, known: "source/" + of, personal: personal}
+	at := "/" + hex.EncodeToString(h[:16])
+	all := throttleUserKey(user)
+	return place{user: all, source: all + at, known: "source/" + userKey(user) + at, personal: personal}
 }
 
 // errFromTheFuture means that a bucket holds more than it can: its failures were counted by a clock that was ahead.
@@ -96,9 +97,9 @@ type throttleRecord struct {
 	generation uint64
 }
 
-func throttleSendKey(user string) string { return "throttle/" + userKey(user) + "/sent" }
+func throttleSendKey(user string) string { return throttleUserKey(user) + "/sent" }
 
-func throttleEnrolKey(user string) string { return "throttle/" + userKey(user) + "/enrolments" }
+func throttleEnrolKey(user string) string { return throttleUserKey(user) + "/enrolments" }
 
 func throttleUserKey(user string) string { return "throttle/" + userKey(user) }
 

@@ -31,7 +31,6 @@ package audit
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -42,6 +41,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"tandem/internal/plainjson"
 )
 
 // Stdout is the path that means standard output. It is neither rotated, synced nor closed.
@@ -158,15 +159,7 @@ func inspect(f *os.File) (torn bool, err error) {
 // Append writes record, encoded as JSON, as one line. An error means that the line is not there,
 // or not whole.
 func (l *Log) Append(record any) error {
-	return l.AppendJSON(func(b []byte) ([]byte, error) { return encode(b, record) })
-}
-
-func encode(b []byte, record any) ([]byte, error) {
-	text := bytes.NewBuffer(b)
-	encoder := json.NewEncoder(text)
-	encoder.SetEscapeHTML(false) // < and & are fine in a log, and easier to read
-	err := encoder.Encode(record)
-	return bytes.TrimSuffix(text.Bytes(), []byte{'\n'}), err
+	return l.AppendJSON(func(b []byte) ([]byte, error) { return plainjson.Append(b, record) })
 }
 
 // AppendJSON is [Log.Append] of what encode appends to b, which is one JSON value without a line's end.

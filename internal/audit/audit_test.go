@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"tandem/internal/plainjson"
 )
 
 type entry struct {
@@ -130,7 +132,7 @@ func FuzzEncode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, name string) {
 		var w waitingLine
-		if w.put(func(b []byte) ([]byte, error) { return encode(b, entry{name, 1}) }) != nil {
+		if w.put(func(b []byte) ([]byte, error) { return plainjson.Append(b, entry{name, 1}) }) != nil {
 			return // too long
 		}
 		line := w.text

@@ -132,18 +132,35 @@ func (d *DB) serve(group []*request) error {
 	return nil
 }
 
-// transact is one bbolt transaction for all of group. Its error means that bbolt failed.
+// transact is one commit for all of group. Its error means that bbolt failed.
 func (d *DB) transact(s *stateFile, group []*request) error {
+	id, updates, err := d.write(s, group)
+	if err != nil || id == 0 {
+		return err
+	}
+	if err := guard(func() error { return d.sync(s.bolt) }); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	d.committed = id
+	d.untold = d.memory()
+	d.commits.Add(1)
+	d.updates.Add(uint64(updates))
+	return nil
+}
+
+// write is the bbolt transaction for all of group, and returns its number, 0 if nothing was written, and of how many
+// Updates it is. What it has written can be read, and is on the disk after a sync.
+func (d *DB) write(s *stateFile, group []*request) (id, updates int, err error) {
 	if err := guard(s.reads.hold); err != nil {
-		return fmt.Errorf("end the reading of the state before: %w", err)
+		return 0, 0, fmt.Errorf("end the reading of the state before: %w", err)
 	}
 	defer s.reads.release()
 	tx, err := beginWriting(s.bolt)
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
 	defer tx.end()
-	updates, writes := 0, 0
+	writes := 0
 	for _, r := range group {
 		if !r.taken.CompareAndSwap(false, true) {
 			continue
@@ -151,14 +168,14 @@ func (d *DB) transact(s *stateFile, group []*request) error {
 		updates++
 		n, err := d.runOne(tx, r)
 		if err != nil {
-			return err
+			return 0, 0, err
 		}
 		writes += n
 	}
 	if writes == 0 {
-		return nil
+		return 0, updates, nil
 	}
-	id := tx.ID()
+	id = tx.ID()
 	err = guard(func() error {
 		if err := tx.sweep(d.now(), max(sweepAtLeast, 2*writes)); err != nil {
 			return err
@@ -170,17 +187,9 @@ func (d *DB) transact(s *stateFile, group []*request) error {
 		return tx.Commit()
 	})
 	if err != nil {
-		return fmt.Errorf("commit: %w", err)
+		return 0, 0, fmt.Errorf("commit: %w", err)
 	}
-	s.reads.release()
-	if err := guard(func() error { return d.sync(s.bolt) }); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	d.committed = id
-	d.untold = d.memory()
-	d.commits.Add(1)
-	d.updates.Add(uint64(updates))
-	return nil
+	return id, updates, nil
 }
 
 // runOne runs r's function, applies what it wrote to tx, all or nothing, and keeps the answer in

@@ -16,15 +16,22 @@ import (
 // block keeps the committer busy until the returned function is called.
 func block(t *testing.T, s *DB) (unblock func()) {
 	t.Helper()
-	running, release, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	return pausing(t, func(pause func()) error {
+		return s.Update(context.Background(), func(store.Tx) error { pause(); return nil })
+	})
+}
+
+// pausing begins run and waits until it pauses; goOn lets it go on, and waits for its end.
+func pausing(t *testing.T, run func(pause func()) error) (goOn func()) {
+	t.Helper()
+	paused, release, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	go func() {
-		done <- s.Update(context.Background(), func(store.Tx) error {
-			close(running)
+		done <- run(func() {
+			close(paused)
 			<-release
-			return nil
 		})
 	}()
-	<-running
+	<-paused
 	return func() {
 		close(release)
 		if err := <-done; err != nil {

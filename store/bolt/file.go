@@ -264,7 +264,7 @@ func (s *stateFile) checkContent() error {
 			return err
 		})
 	})
-	if broken := (*panicError)(nil); errors.As(err, &broken) {
+	if panicIn(err) != nil {
 		s.poisoned.Store(true)
 	}
 	switch {

@@ -52,22 +52,13 @@ func roomy(t *testing.T) *DB {
 // longView is a View that has begun, and read, and ends when end is called.
 func longView(t *testing.T, s *DB) (end func()) {
 	t.Helper()
-	begun, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-	go func() {
-		ended <- s.View(t.Context(), func(r store.Reader) error {
+	return pausing(t, func(pause func()) error {
+		return s.View(t.Context(), func(r store.Reader) error {
 			_, err := r.Get("a")
-			close(begun)
-			<-goOn
+			pause()
 			return err
 		})
-	}()
-	<-begun
-	return func() {
-		close(goOn)
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	}
+	})
 }
 
 // Reads are used again, and still each View reads every Update that returned before.

@@ -50,9 +50,8 @@ func (s *stopped) refusal(path string) error {
 // stop refuses everything from now on because s failed, and returns the answer to those who found
 // out. The file stays open until the committer opens it again: others may be reading.
 func (d *DB) stop(s *stateFile, cause error) error {
-	broken := (*panicError)(nil)
-	poisoned := errors.As(cause, &broken)
-	if poisoned {
+	broken := panicIn(cause)
+	if broken != nil {
 		s.poisoned.Store(true)
 	}
 	d.mu.Lock()
@@ -60,7 +59,7 @@ func (d *DB) stop(s *stateFile, cause error) error {
 	if d.state == s && d.stopped == nil {
 		d.stopped = &stopped{cause: cause, since: d.now()}
 		args := []any{"path", d.path, "error", cause}
-		if poisoned {
+		if broken != nil {
 			args = append(args, "stack", string(broken.stack))
 		}
 		d.log.Error("the state file failed: nobody is let in until it could be opened again", args...)

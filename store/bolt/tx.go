@@ -55,6 +55,15 @@ type trace struct {
 	hash   uint64 // see recordHash
 }
 
+// traced is [decode], and what must be known to write another record in this one's place.
+func traced(key, record []byte) (value []byte, was trace, err error) {
+	value, expiry, err := decode(key, record)
+	if err != nil {
+		return nil, trace{}, err
+	}
+	return value, trace{there: true, expiry: expiry, hash: recordHash(key, record)}, nil
+}
+
 // look reads the record under key, expired or not. The value is bbolt's and is valid for as long as nothing is written;
 // it is nil if there is none.
 func (r *reader) look(key string) (value []byte, was trace, err error) {
@@ -64,8 +73,7 @@ func (r *reader) look(key string) (value []byte, was trace, err error) {
 		if !bytes.Equal(found, r.key) {
 			return nil
 		}
-		value, was.expiry, err = decode(r.key, record)
-		was.there, was.hash = true, recordHash(r.key, record)
+		value, was, err = traced(r.key, record)
 		return err
 	})
 	if err != nil {
@@ -78,10 +86,9 @@ func (r *reader) look(key string) (value []byte, was trace, err error) {
 // A transaction reads records and buffers what is to be written.
 type transaction struct {
 	reader
-	// touched are the records that were read or are to be written. There are few, most of the time: index is made when
-	// there are many.
+	// touched are the records that were read or are to be written. They are looked through one by one: a login has some
+	// six, and the most, by an administrator's command, are some sixty.
 	touched []touched
-	index   map[string]int
 }
 
 // touched is a record in a transaction.
@@ -96,34 +103,15 @@ type touched struct {
 	expiry  int64
 }
 
-// fewTouched are looked through one by one.
-const fewTouched = 16
-
 // touch returns what t knows of key.
 func (t *transaction) touch(key string) *touched {
-	if t.index != nil {
-		if i, there := t.index[key]; there {
+	for i := range t.touched {
+		if t.touched[i].key == key {
 			return &t.touched[i]
-		}
-	} else {
-		for i := range t.touched {
-			if t.touched[i].key == key {
-				return &t.touched[i]
-			}
 		}
 	}
 	t.touched = append(t.touched, touched{key: key})
-	last := len(t.touched) - 1
-	switch {
-	case t.index != nil:
-		t.index[key] = last
-	case last == fewTouched:
-		t.index = make(map[string]int, 2*fewTouched)
-		for i := range t.touched {
-			t.index[t.touched[i].key] = i
-		}
-	}
-	return &t.touched[last]
+	return &t.touched[len(t.touched)-1]
 }
 
 // Get implements [store.Reader].

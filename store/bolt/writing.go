@@ -99,13 +99,12 @@ func (tx *writingTx) sweep(now time.Time, limit int) error {
 		keys = append(keys, bytes.Clone(key))
 	}
 	for _, key := range keys {
-		record := tx.records.Get(key)
 		// The record decides, not the index; a broken one stays, for its reader to find.
-		_, expiry, err := decode(key, record)
-		if err != nil || !expired(expiry, now) {
+		_, was, err := traced(key, tx.records.Get(key))
+		if err != nil || !expired(was.expiry, now) {
 			continue
 		}
-		if err := tx.replace(key, trace{there: true, expiry: expiry, hash: recordHash(key, record)}, nil, 0); err != nil {
+		if err := tx.replace(key, was, nil, 0); err != nil {
 			return fmt.Errorf("remove an expired record: %w", err)
 		}
 	}

@@ -36,6 +36,7 @@ func (s Settings) For(d directory.Device) Settings {
 // Codes computes the codes of one device. It is for one goroutine.
 type Codes struct {
 	algorithm string
+	block     int // the hash's, in octets
 	digits    int
 	// inner and outer are what HMAC hashes (RFC 2104 §2): a block made of the key, and after it the counter, and the
 	// hash of that.
@@ -56,7 +57,7 @@ func (s Settings) Codes(d directory.Device) (Codes, error) {
 	case s.Digits < 6 || s.Digits > 8:
 		return Codes{}, fmt.Errorf("codes of %d digits: there are 6, 7 or 8", s.Digits)
 	}
-	c := Codes{algorithm: s.Algorithm, digits: s.Digits}
+	c := Codes{algorithm: s.Algorithm, block: block, digits: s.Digits}
 	if key := d.Secret.Reveal(); len(key) <= block {
 		copy(c.inner[:], key)
 	} else {
@@ -85,8 +86,7 @@ func (c *Codes) hash(to, text []byte) []byte {
 
 // code computes the code for counter (RFC 4226 §5.3), its digits in the last octets of code.
 func (c *Codes) code(counter uint64) (code [8]byte) {
-	block := blocks[c.algorithm]
-	text := c.hash(c.outer[:block], binary.BigEndian.AppendUint64(c.inner[:block], counter))
+	text := c.hash(c.outer[:c.block], binary.BigEndian.AppendUint64(c.inner[:c.block], counter))
 	var sum [sha512.Size]byte
 	value := c.hash(sum[:0], text)
 	offset := value[len(value)-1] & 0xf
