@@ -40,8 +40,9 @@ type DB struct {
 	path    string
 	now     func() time.Time
 	log     *slog.Logger
-	// sync is [bbolt.DB.Sync], and something that fails in tests.
-	sync func(*bbolt.DB) error
+	// sync is [bbolt.DB.Sync], and something that fails in tests; pause is [time.Sleep], and what tests do meanwhile.
+	sync  func(*bbolt.DB) error
+	pause func(time.Duration)
 
 	// gate is held for reading while an Update enters the queue, so that Close can close it.
 	gate   sync.RWMutex
@@ -81,6 +82,7 @@ func Open(options Options) (_ *DB, err error) {
 		now:     options.Now,
 		log:     options.Logger,
 		sync:    (*bbolt.DB).Sync,
+		pause:   time.Sleep,
 		queue:   make(chan *request, maxWaiting),
 		ended:   make(chan struct{}),
 		witness: witness.At(witnessPath(options.Path)),

@@ -98,6 +98,34 @@ func TestGroupCommit(t *testing.T) {
 	}
 }
 
+// A commit of several waits for others, once; one that is alone waits for nobody.
+func TestCrowdWaitsForOthers(t *testing.T) {
+	s := newOpener(t, t.TempDir()).mustOpen(t)
+	pauses, later := 0, make(chan error, 1)
+	s.pause = func(took time.Duration) {
+		if pauses++; took <= 0 || took > maxPause {
+			t.Errorf("waits for %v", took)
+		}
+		go func() { later <- claim(t.Context(), s, "later") }()
+		waitFor(t, func() bool { return len(s.queue) == 1 })
+	}
+	if err := claim(t.Context(), s, "alone"); err != nil || pauses != 0 {
+		t.Errorf("alone: %v, waited %d times", err, pauses)
+	}
+	before := s.Stats()
+	put := func(tx store.Tx) error { tx.Put("a", nil, 0); return nil }
+	errs := inOneGroup(t, s, put, put)
+	if pauses != 1 {
+		t.Fatalf("waited %d times", pauses)
+	}
+	if err := errors.Join(append(errs, <-later)...); err != nil {
+		t.Error(err)
+	}
+	if after := s.Stats(); after.Commits != before.Commits+1 || after.Updates != before.Updates+3 {
+		t.Errorf("from %+v to %+v, want one commit of three", before, after)
+	}
+}
+
 func TestContextEndsWhileWaiting(t *testing.T) {
 	s := newOpener(t, t.TempDir()).mustOpen(t)
 	unblock := block(t, s)

@@ -19,8 +19,8 @@
 // in the log. Damage to anything older is refused as ever.
 //
 // A sync for every login would be slow, so one goroutine, the committer, takes whatever
-// Updates are waiting and commits them as one group. It does not wait for a group to fill: while
-// one commit is under way the next group gathers by itself. Within a group the functions run one
+// Updates are waiting and commits them as one group. While one commit is under way the next group
+// gathers by itself; if more than one came, it waits once more as long for others. Within a group the functions run one
 // after the other. Each writes into a buffer that is applied only if it returns nil, so one that
 // fails undoes nobody else's work; and all of the group hear the outcome only after the commit,
 // because what they read may be what their neighbours wrote.
