@@ -113,10 +113,10 @@ func attribute(e *goldap.Entry, name string) *goldap.EntryAttribute {
 // RFC 4512 §2.5) would otherwise count as none at all.
 func checkComplete(e *goldap.Entry, name string) error {
 	for _, a := range e.Attributes {
-		base, options, _ := strings.Cut(strings.ToLower(a.Name), ";")
+		base, options, _ := strings.Cut(a.Name, ";")
 		switch {
-		case base != strings.ToLower(name) || options == "":
-		case strings.HasPrefix(options, "range="):
+		case options == "" || !strings.EqualFold(base, name):
+		case strings.HasPrefix(strings.ToLower(options), "range="):
 			return fmt.Errorf("the entry %q has too many values of %s, and the server sent only some", e.DN, name)
 		default:
 			return fmt.Errorf("the entry %q has its %s as %q: remove the option, or name the attribute with it", e.DN, name, a.Name)
