@@ -20,9 +20,11 @@ const (
 	// maxWaiting bounds the Updates queued for the next commits. Who comes then waits outside,
 	// until there is room or its context ends.
 	maxWaiting = 1024
-	// A group of enough does not wait for more, and none waits longer than maxPause.
+	// Groups from crowd to enough wait for more, unless that took longer than maxPause: where commits are slow, groups
+	// are large by themselves.
+	crowd    = 4
 	enough   = 32
-	maxPause = 2 * time.Millisecond
+	maxPause = time.Millisecond
 )
 
 // A request is one Update on its way to the committer and back.
@@ -56,8 +58,8 @@ func (r *request) free() {
 
 // run is the committer: the one goroutine that writes. It ends when the queue is closed and empty.
 //
-// Where several came during one commit, the next one waits for as long as that took: more come, and commits take half of
-// the time at most. Who comes alone waits for nobody.
+// Where a crowd came during one commit, the next one waits for as long as that took: more come, and commits take half of
+// the time at most. A few do not wait: they would gain nothing by it.
 func (d *DB) run() {
 	defer close(d.ended)
 	defer d.remember()
@@ -78,13 +80,13 @@ func (d *DB) run() {
 			first = r
 		}
 		group = gather(append(group[:0], first), d.queue)
-		if len(group) > 1 && len(group) < enough {
+		if len(group) >= crowd && len(group) < enough && took <= maxPause {
 			d.pause(took)
 			group = gather(group, d.queue)
 		}
-		began := time.Now()
+		began := d.now()
 		err := d.serve(group)
-		took = min(time.Since(began), maxPause)
+		took = d.now().Sub(began)
 		for _, r := range group {
 			if err != nil {
 				r.err = err

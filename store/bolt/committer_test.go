@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -98,31 +99,52 @@ func TestGroupCommit(t *testing.T) {
 	}
 }
 
-// A commit of several waits for others, once; one that is alone waits for nobody.
+// A crowd waits for others as long as the commit before took; a few, or behind a slow one, wait for nobody.
 func TestCrowdWaitsForOthers(t *testing.T) {
-	s := newOpener(t, t.TempDir()).mustOpen(t)
-	pauses, later := 0, make(chan error, 1)
-	s.pause = func(took time.Duration) {
-		if pauses++; took <= 0 || took > maxPause {
-			t.Errorf("waits for %v", took)
-		}
-		go func() { later <- claim(t.Context(), s, "later") }()
-		waitFor(t, func() bool { return len(s.queue) == 1 })
-	}
-	if err := claim(t.Context(), s, "alone"); err != nil || pauses != 0 {
-		t.Errorf("alone: %v, waited %d times", err, pauses)
-	}
-	before := s.Stats()
-	put := func(tx store.Tx) error { tx.Put("a", nil, 0); return nil }
-	errs := inOneGroup(t, s, put, put)
-	if pauses != 1 {
-		t.Fatalf("waited %d times", pauses)
-	}
-	if err := errors.Join(append(errs, <-later)...); err != nil {
-		t.Error(err)
-	}
-	if after := s.Stats(); after.Commits != before.Commits+1 || after.Updates != before.Updates+3 {
-		t.Errorf("from %+v to %+v, want one commit of three", before, after)
+	for _, c := range []struct {
+		name   string
+		before time.Duration
+		size   int
+		waits  bool
+	}{
+		{"few", maxPause / 2, crowd - 1, false},
+		{"crowd", maxPause / 2, crowd, true},
+		{"crowd behind a slow commit", maxPause + 1, crowd, false},
+		{"enough", maxPause / 2, enough, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := newOpener(t, t.TempDir())
+			s := o.mustOpen(t)
+			results := make(chan error, c.size+1)
+			ask := func(name string, waiting int) {
+				go func() { results <- claim(t.Context(), s, name) }()
+				waitFor(t, func() bool { return len(s.queue) == waiting })
+			}
+			var pauses []time.Duration
+			s.pause = func(d time.Duration) {
+				pauses = append(pauses, d)
+				ask("later", 1)
+			}
+			unblock := block(t, s)
+			for i := range c.size {
+				ask(fmt.Sprint(i), i+1)
+			}
+			o.clock.Advance(c.before)
+			unblock()
+			for range c.size {
+				if err := <-results; err != nil {
+					t.Error(err)
+				}
+			}
+			var want []time.Duration
+			group := c.size
+			if c.waits {
+				want, group = []time.Duration{c.before}, c.size+1
+			}
+			if stats := s.Stats(); !slices.Equal(pauses, want) || stats.Commits != 1 || stats.Updates != uint64(group) {
+				t.Errorf("waited %v, %+v; want %v and one commit of %d", pauses, stats, want, group)
+			}
+		})
 	}
 }
 
