@@ -20,8 +20,8 @@ const (
 	// maxWaiting bounds the Updates queued for the next commits. Who comes then waits outside,
 	// until there is room or its context ends.
 	maxWaiting = 1024
-	// Groups from crowd to enough wait for more, unless that took longer than maxPause: where commits are slow, groups
-	// are large by themselves.
+	// A group of a crowd, but not yet of enough, waits for more as long as the last commit took, unless that was longer
+	// than maxPause: where commits are slow, groups are large by themselves.
 	crowd    = 4
 	enough   = 32
 	maxPause = time.Millisecond

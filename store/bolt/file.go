@@ -303,12 +303,15 @@ func checkRecords(of, records, index *bbolt.Bucket) error {
 	var found contents
 	expiring := 0
 	if err := records.ForEach(func(key, record []byte) error {
-		_, expiry, err := decode(key, record)
-		if err == nil && expiry != 0 {
+		_, is, err := traced(key, record)
+		if err != nil {
+			return err
+		}
+		if is.expiry != 0 {
 			expiring++
 		}
-		found.add(recordHash(key, record))
-		return err
+		found.add(is.hash)
+		return nil
 	}); err != nil {
 		return err
 	}

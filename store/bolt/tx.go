@@ -55,7 +55,7 @@ type trace struct {
 	hash   uint64 // see recordHash
 }
 
-// traced is [decode], and what must be known to write another record in this one's place.
+// traced is [decode], with what else must be known of a record: to check it, or to write another one in its place.
 func traced(key, record []byte) (value []byte, was trace, err error) {
 	value, expiry, err := decode(key, record)
 	if err != nil {
