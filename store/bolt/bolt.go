@@ -11,8 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.etcd.io/bbolt"
-
 	"tandem/store"
 	"tandem/store/witness"
 )
@@ -32,6 +30,8 @@ type Options struct {
 	// Maintenance opens also a state that no daemon may serve, because it was moved away or is not whole yet. It
 	// makes no file where there is none.
 	Maintenance bool
+	// brief: it is closed again soon. What a daemon sets up for many commits is not worth its price.
+	brief bool
 }
 
 // A DB is an open state file.
@@ -40,9 +40,11 @@ type DB struct {
 	path    string
 	now     func() time.Time
 	log     *slog.Logger
-	// sync is [bbolt.DB.Sync], and something that fails in tests; pause is [time.Sleep], and what tests do meanwhile.
-	sync  func(*bbolt.DB) error
+	// sync is toDisk, and something that fails in tests; pause is [time.Sleep], and what tests do meanwhile.
+	sync  func(s *stateFile, group int) error
 	pause func(time.Duration)
+	// async is nil where there is no such thing, and before the committer begins. Only that uses it.
+	async *asyncSync
 
 	// gate is held for reading while an Update enters the queue, so that Close can close it.
 	gate   sync.RWMutex
@@ -81,12 +83,12 @@ func Open(options Options) (_ *DB, err error) {
 		path:    options.Path,
 		now:     options.Now,
 		log:     options.Logger,
-		sync:    (*bbolt.DB).Sync,
 		pause:   time.Sleep,
 		queue:   make(chan *request, maxWaiting),
 		ended:   make(chan struct{}),
 		witness: witness.At(witnessPath(options.Path)),
 	}
+	d.sync = d.toDisk
 	if _, err := os.Lstat(d.path); errors.Is(err, fs.ErrNotExist) && !options.Maintenance {
 		switch err := createFile(options); {
 		case err == nil:
@@ -103,6 +105,11 @@ func Open(options Options) (_ *DB, err error) {
 	d.state, d.info, d.committed = s, s.info, s.committed
 	if err := errors.Join(s.about.served(options), d.meetWitness()); err != nil {
 		return nil, errors.Join(err, d.release())
+	}
+	if !options.brief {
+		if d.async, err = newAsyncSync(); err != nil {
+			d.log.Debug("no asynchronous sync here: each holds a thread", "path", d.path, "error", err)
+		}
 	}
 	go d.run()
 	return d, nil
@@ -247,10 +254,14 @@ func (d *DB) release() error {
 	s := d.state
 	d.state, d.stopped = nil, &stopped{cause: store.ErrClosed, since: d.now(), final: true}
 	d.mu.Unlock()
-	if s == nil {
-		return nil
+	var err error
+	if d.async != nil {
+		err = d.async.close()
 	}
-	return s.close()
+	if s == nil {
+		return err
+	}
+	return errors.Join(err, s.close())
 }
 
 // Stats tell of a store's work since it was opened.

@@ -17,7 +17,10 @@ type Brief struct{ options Options }
 var _ store.Store = (*Brief)(nil)
 
 // NewBrief makes a Brief. It opens nothing yet.
-func NewBrief(options Options) *Brief { return &Brief{options} }
+func NewBrief(options Options) *Brief {
+	options.brief = true
+	return &Brief{options}
+}
 
 // Update implements [store.Store].
 func (b *Brief) Update(ctx context.Context, fn func(tx store.Tx) error) error {

@@ -153,7 +153,7 @@ func (d *DB) transact(s *stateFile, group []*request) error {
 	if err != nil || id == 0 {
 		return err
 	}
-	if err := guard(func() error { return d.sync(s.bolt) }); err != nil {
+	if err := guard(func() error { return d.sync(s, updates) }); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	d.committed = id
@@ -161,6 +161,20 @@ func (d *DB) transact(s *stateFile, group []*request) error {
 	d.commits.Add(1)
 	d.updates.Add(uint64(updates))
 	return nil
+}
+
+// toDisk puts what was written to s on stable storage, for a group of so many. While a crowd is served the processor has
+// other work: a sync that holds a thread is then told of sooner.
+func (d *DB) toDisk(s *stateFile, group int) error {
+	if d.async != nil && group < crowd {
+		begun, err := d.async.sync(s.file.Fd())
+		if begun {
+			return err
+		}
+		d.log.Debug("no asynchronous sync here: each holds a thread", "path", d.path, "error", errors.Join(err, d.async.close()))
+		d.async = nil
+	}
+	return s.bolt.Sync()
 }
 
 // write is the bbolt transaction for all of group, and returns its number, 0 if nothing was written, and of how many

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
 
 	"tandem/store"
@@ -126,7 +125,7 @@ func TestRow45_ReadOnly(t *testing.T) {
 	o.clock.Advance(reopenAfter)
 	wantRefused(t, s, unix.EROFS)
 	command(t, "mount", "-o", "remount,rw", disk.dir)
-	s.sync = (*bbolt.DB).Sync
+	s.sync = s.toDisk
 	o.clock.Advance(reopenAfter)
 	wantClaimed(t, s, []string{"before"})
 	if err := claim(t.Context(), s, "after"); err != nil {
@@ -136,7 +135,7 @@ func TestRow45_ReadOnly(t *testing.T) {
 
 // failCommits lets commits happen and then says that they failed, as an fsync does.
 func failCommits(s *DB, cause error) {
-	s.sync = func(db *bbolt.DB) error { return errors.Join(db.Sync(), cause) }
+	s.sync = func(f *stateFile, group int) error { return errors.Join(s.toDisk(f, group), cause) }
 }
 
 func TestRow45_FailedSyncStopsTheStore(t *testing.T) {
@@ -146,7 +145,7 @@ func TestRow45_FailedSyncStopsTheStore(t *testing.T) {
 	if err := claim(t.Context(), s, "a"); !errors.Is(err, store.ErrUnavailable) || !errors.Is(err, unix.EIO) {
 		t.Fatalf("failed sync: %v", err)
 	}
-	s.sync = (*bbolt.DB).Sync // the next sync would say that all is well
+	s.sync = s.toDisk // the next sync would say that all is well
 	wantRefused(t, s, unix.EIO)
 	o.clock.Advance(reopenAfter - 1)
 	wantRefused(t, s, unix.EIO)
@@ -168,8 +167,8 @@ func TestRow45_PanicStopsTheStore(t *testing.T) {
 	o := newOpener(t, t.TempDir())
 	s := o.mustOpen(t)
 	cause := errors.New("page expected to be 7")
-	s.sync = func(db *bbolt.DB) error {
-		_, _ = db.Begin(false) // a lock that nobody will ever let go of
+	s.sync = func(f *stateFile, _ int) error {
+		_, _ = f.bolt.Begin(false) // a lock that nobody will ever let go of
 		panic(cause)
 	}
 	for i := range 3 {
@@ -181,7 +180,7 @@ func TestRow45_PanicStopsTheStore(t *testing.T) {
 		}
 		o.clock.Advance(reopenAfter)
 	}
-	s.sync = (*bbolt.DB).Sync
+	s.sync = s.toDisk
 	if err := claim(t.Context(), s, "a"); err != nil {
 		t.Error(err)
 	}
@@ -321,7 +320,7 @@ func TestOlderContentIsNotTakenUp(t *testing.T) {
 	if err := os.WriteFile(o.path, backup, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.sync = (*bbolt.DB).Sync
+	s.sync = s.toDisk
 	o.clock.Advance(reopenAfter)
 	if err := claim(t.Context(), s, "a"); !errors.Is(err, store.ErrCorrupt) {
 		t.Errorf("claim: %v, want ErrCorrupt", err)

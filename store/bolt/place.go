@@ -30,7 +30,7 @@ func (p Place) open() (*DB, error) {
 		return nil, err
 	}
 	o := p.Options
-	o.Maintenance = true
+	o.Maintenance, o.brief = true, true
 	d, err := Open(o)
 	if errors.Is(err, ErrLocked) {
 		return nil, fmt.Errorf("%w; stop it first (systemctl stop tandemd)", err)
