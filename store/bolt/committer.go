@@ -168,11 +168,13 @@ func (d *DB) transact(s *stateFile, group []*request) error {
 func (d *DB) toDisk(s *stateFile, group int) error {
 	if d.async != nil && group < crowd {
 		begun, err := d.async.sync(s.file.Fd())
+		if !d.async.ready {
+			d.log.Debug("no asynchronous sync from here on: each holds a thread", "path", d.path, "error", errors.Join(err, d.async.close()))
+			d.async = nil
+		}
 		if begun {
 			return err
 		}
-		d.log.Debug("no asynchronous sync here: each holds a thread", "path", d.path, "error", errors.Join(err, d.async.close()))
-		d.async = nil
 	}
 	return s.bolt.Sync()
 }

@@ -1,8 +1,10 @@
 package bolt
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -36,6 +38,8 @@ type asyncSync struct {
 		_       int64
 	}
 	counter [8]byte // what is read of event
+	// ready: no sync is under way or has left anything behind, and the kernel has refused none.
+	ready bool
 }
 
 const (
@@ -54,13 +58,17 @@ func newAsyncSync() (*asyncSync, error) {
 		unix.Syscall(unix.SYS_IO_DESTROY, a.context, 0, 0) //nolint:errcheck // it cannot fail
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
-	a.number, a.event = uintptr(descriptor), os.NewFile(uintptr(descriptor), "eventfd")
+	a.number, a.event, a.ready = uintptr(descriptor), os.NewFile(uintptr(descriptor), "eventfd"), true
+	if err := a.event.SetReadDeadline(time.Time{}); err != nil {
+		return nil, fmt.Errorf("poll the eventfd: %w", errors.Join(err, a.close()))
+	}
 	return a, nil
 }
 
 // sync puts what was written to file on stable storage. If begun is false, it has done nothing and the kernel cannot do
-// it this way: err says why.
+// it this way: err says why. Unless ready is true afterwards, it must not be called again.
 func (a *asyncSync) sync(file uintptr) (begun bool, err error) {
+	a.ready = false
 	request := &a.request
 	request.data++
 	request.command, request.file = commandFDSync, uint32(file)
@@ -79,7 +87,9 @@ func (a *asyncSync) sync(file uintptr) (begun bool, err error) {
 		return true, fmt.Errorf("io_getevents: %w", errno)
 	case n != 1 || a.outcome.data != request.data:
 		return true, fmt.Errorf("io_getevents: %d events, of sync %d, want that of %d", n, a.outcome.data, request.data)
-	case a.outcome.result < 0:
+	}
+	a.ready = true
+	if a.outcome.result < 0 {
 		return true, os.NewSyscallError("fdatasync", unix.Errno(-a.outcome.result))
 	}
 	return true, nil

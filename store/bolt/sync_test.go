@@ -6,8 +6,11 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"tandem/store"
 )
 
 func newAsync(t *testing.T) *asyncSync {
@@ -88,6 +91,26 @@ func TestWithoutAsyncSync(t *testing.T) {
 		}
 	}
 	wantClaimed(t, s, []string{"refused", "not tried again"})
+}
+
+// A sync whose outcome is not known stops the store, and what it leaves behind is nobody else's outcome.
+func TestRow45_AnAsyncSyncOfUnknownOutcome(t *testing.T) {
+	o := newOpener(t, t.TempDir())
+	s := o.mustOpen(t)
+	if err := s.async.event.SetReadDeadline(time.Unix(1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if err := claim(t.Context(), s, "unknown"); !errors.Is(err, store.ErrUnavailable) || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("%v, want ErrUnavailable because the wait ended", err)
+	}
+	wantRefused(t, s, os.ErrDeadlineExceeded)
+	o.clock.Advance(reopenAfter)
+	for _, key := range []string{"one", "two"} {
+		if err := claim(t.Context(), s, key); err != nil {
+			t.Fatalf("%s: %v", key, err)
+		}
+	}
+	wantClaimed(t, s, []string{"one", "two"})
 }
 
 // The kernel takes some fifty milliseconds to let go of it: too much for one login.
