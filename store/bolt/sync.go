@@ -14,15 +14,14 @@ import (
 // I/O (io_submit(2), IOCB_CMD_FDSYNC; since Linux 4.18), whose outcome is announced by an eventfd.
 //
 // fdatasync(2) holds a thread, and its processor too until the runtime's watchdog has noticed. On one core a commit for each
-// login keeps that watchdog awake, 7,000 times a second at a thousand logins, and hands the processor from thread to thread: more
-// than a third of what such a login costs. What is synced, and which errors are told, is the same: the kernel calls the
+// login keeps that watchdog awake, 7,000 times a second at a thousand logins, and hands the processor from thread to thread: a
+// quarter or more of what such a login costs (docs/performance.md). What is synced, and which errors are told, is the same: the kernel calls the
 // same function with the same open file.
 //
 // It is for one goroutine.
 type asyncSync struct {
 	context uintptr // aio_context_t
 	event   *os.File
-	number  uintptr // event's descriptor
 	// request and outcome are the kernel's struct iocb and struct io_event (linux/aio_abi.h).
 	request struct {
 		data, _       uint64
@@ -49,18 +48,17 @@ const (
 
 // newAsyncSync returns an error where the kernel, or what confines this process, does not let it.
 func newAsyncSync() (*asyncSync, error) {
-	a := &asyncSync{}
-	if _, _, errno := unix.Syscall(unix.SYS_IO_SETUP, 1, uintptr(unsafe.Pointer(&a.context)), 0); errno != 0 { //nolint:gosec // the kernel writes the context there
-		return nil, fmt.Errorf("io_setup: %w", errno)
-	}
 	descriptor, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
-		unix.Syscall(unix.SYS_IO_DESTROY, a.context, 0, 0) //nolint:errcheck // it cannot fail
 		return nil, fmt.Errorf("eventfd: %w", err)
 	}
-	a.number, a.event, a.ready = uintptr(descriptor), os.NewFile(uintptr(descriptor), "eventfd"), true
+	a := &asyncSync{event: os.NewFile(uintptr(descriptor), "eventfd"), ready: true}
+	a.request.command, a.request.flags, a.request.signal = commandFDSync, flagSignal, uint32(descriptor)
 	if err := a.event.SetReadDeadline(time.Time{}); err != nil {
-		return nil, fmt.Errorf("poll the eventfd: %w", errors.Join(err, a.close()))
+		return nil, fmt.Errorf("poll the eventfd: %w", errors.Join(err, a.event.Close()))
+	}
+	if _, _, errno := unix.Syscall(unix.SYS_IO_SETUP, 1, uintptr(unsafe.Pointer(&a.context)), 0); errno != 0 { //nolint:gosec // the kernel writes the context there
+		return nil, fmt.Errorf("io_setup: %w", errors.Join(errno, a.event.Close()))
 	}
 	return a, nil
 }
@@ -71,8 +69,7 @@ func (a *asyncSync) sync(file uintptr) (begun bool, err error) {
 	a.ready = false
 	request := &a.request
 	request.data++
-	request.command, request.file = commandFDSync, uint32(file)
-	request.flags, request.signal = flagSignal, uint32(a.number)
+	request.file = uint32(file)
 	if _, _, errno := unix.RawSyscall(unix.SYS_IO_SUBMIT, a.context, 1, uintptr(unsafe.Pointer(&request))); errno != 0 { //nolint:gosec // an array of one request
 		return false, fmt.Errorf("io_submit: %w", errno)
 	}
@@ -97,9 +94,9 @@ func (a *asyncSync) sync(file uintptr) (begun bool, err error) {
 
 // close waits for what was begun.
 func (a *asyncSync) close() error {
-	_, _, errno := unix.Syscall(unix.SYS_IO_DESTROY, a.context, 0, 0)
-	if errno != 0 {
-		return fmt.Errorf("io_destroy: %w", errno)
+	err := a.event.Close()
+	if _, _, errno := unix.Syscall(unix.SYS_IO_DESTROY, a.context, 0, 0); errno != 0 {
+		err = errors.Join(err, fmt.Errorf("io_destroy: %w", errno))
 	}
-	return a.event.Close()
+	return err
 }
