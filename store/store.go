@@ -70,3 +70,15 @@ type Store interface {
 	// Close waits for running transactions and releases the store.
 	Close() error
 }
+
+type unhurried struct{}
+
+// Unhurried returns a context in which an Update may be held back for some milliseconds, to share a commit with others.
+// What Update promises stays the same. It is for answers that are held back anyway: a storm of wrong guesses then costs
+// few commits, and those who get in are disturbed less.
+func Unhurried(ctx context.Context) context.Context {
+	return context.WithValue(ctx, unhurried{}, true)
+}
+
+// IsUnhurried reports whether ctx comes from [Unhurried]; stores need not ask.
+func IsUnhurried(ctx context.Context) bool { return ctx.Value(unhurried{}) != nil }

@@ -129,6 +129,9 @@ func (l *login) accept(ctx context.Context, r Reason, c commit) ending {
 // fail commits what a no leaves behind; ok is false if it could not be kept: then there is no
 // definite answer at all, for a failure that is not counted would be a free guess.
 func (l *login) fail(ctx context.Context, c commit) (e ending, ok bool) {
+	if c.open == nil { // a definite no, which the front doors hold back for longer than this takes
+		ctx = store.Unhurried(ctx)
+	}
 	err := l.write(ctx, c)
 	switch {
 	case err == nil:

@@ -46,6 +46,8 @@ type memory struct {
 	clock   *clock
 	records map[string]memoryRecord
 	down    error
+	// unhurried tells of the last Update whether it could wait.
+	unhurried bool
 }
 
 type memoryRecord struct {
@@ -76,9 +78,10 @@ func (t memoryTx) Put(key string, value []byte, ttl time.Duration) {
 
 func (t memoryTx) Delete(key string) { delete(t.records, key) }
 
-func (m *memory) Update(_ context.Context, fn func(store.Tx) error) error {
+func (m *memory) Update(ctx context.Context, fn func(store.Tx) error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.unhurried = store.IsUnhurried(ctx)
 	if m.down != nil {
 		return m.down
 	}

@@ -14,6 +14,26 @@ import (
 	"tandem/verify/policy"
 )
 
+// Only a definite no may wait for others in the store: nobody waits at a prompt for the sake of a commit.
+func TestOnlyRejectsAreUnhurried(t *testing.T) {
+	b := newBench(t)
+	b.policy.Mode, b.policy.Tries = policy.Challenge, 2
+	check := func(v verify.Verdict, outcome verify.Outcome, reason verify.Reason, unhurried bool) verify.Verdict {
+		t.Helper()
+		want(t, v, outcome, reason)
+		if b.store.unhurried != unhurried {
+			t.Errorf("%s, %s: unhurried %t", outcome, reason, b.store.unhurried)
+		}
+		return v
+	}
+	check(b.try("wrong"), verify.Reject, verify.ReasonWrongPassword, true)
+	asked := check(b.try(password), verify.Challenge, verify.ReasonCodeWanted, false)
+	again := check(b.answer(asked.State, b.wrong(rfcKey)), verify.Challenge, verify.ReasonWrongCode, false)
+	check(b.answer(again.State, b.wrong(rfcKey)), verify.Reject, verify.ReasonWrongCode, true)
+	asked = check(b.try(password), verify.Challenge, verify.ReasonCodeWanted, false)
+	check(b.answer(asked.State, b.code(rfcKey, 0)), verify.Accept, verify.ReasonOK, false)
+}
+
 func TestModes(t *testing.T) {
 	t.Run("append", func(t *testing.T) {
 		b := newBench(t)

@@ -21,8 +21,11 @@ func (s timedStore) Update(ctx context.Context, fn func(tx store.Tx) error) erro
 	began := time.Now()
 	err := s.Store.Update(ctx, fn)
 	result := "ok"
-	if err != nil {
+	switch {
+	case err != nil:
 		result = "failed"
+	case store.IsUnhurried(ctx): // it may have waited on purpose
+		return nil
 	}
 	s.seconds.WithLabelValues(result).Observe(time.Since(began).Seconds())
 	return err

@@ -43,6 +43,8 @@ type DB struct {
 	// sync is toDisk, and something that fails in tests; pause is [time.Sleep], and what tests do meanwhile.
 	sync  func(s *stateFile, group int) error
 	pause func(time.Duration)
+	// patience is maxLinger; 0 if the store is closed again soon, since other processes wait for that.
+	patience time.Duration
 	// async is nil where there is no such thing, and before the committer begins. Only that uses it.
 	async *asyncSync
 
@@ -107,6 +109,7 @@ func Open(options Options) (_ *DB, err error) {
 		return nil, errors.Join(err, d.release())
 	}
 	if !options.brief {
+		d.patience = maxLinger
 		if d.async, err = newAsyncSync(); err != nil {
 			d.log.Debug("no asynchronous sync here: each holds a thread", "path", d.path, "error", err)
 		}

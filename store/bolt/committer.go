@@ -25,12 +25,16 @@ const (
 	crowd    = 4
 	enough   = 32
 	maxPause = time.Millisecond
+	// maxLinger is how long those who have time (store.Unhurried) wait for others, unless there are enough of them.
+	maxLinger = 10 * time.Millisecond
 )
 
 // A request is one Update on its way to the committer and back.
 type request struct {
 	fn  func(store.Tx) error
 	ctx context.Context //nolint:containedctx // the caller's, for as long as it waits
+	// unhurried: the caller has time.
+	unhurried bool
 	// taken is set by whoever is first: the committer, whose turn it then is to answer, or
 	// Update, which goes away because ctx ended.
 	taken atomic.Bool
@@ -46,6 +50,7 @@ var requests = sync.Pool{New: func() any { return &request{done: make(chan error
 func newRequest(ctx context.Context, fn func(store.Tx) error) *request {
 	r := requests.Get().(*request) //nolint:forcetypeassert // nothing else is in there
 	r.fn, r.ctx, r.err = fn, ctx, nil
+	r.unhurried = store.IsUnhurried(ctx)
 	r.taken.Store(false)
 	return r
 }
@@ -59,7 +64,7 @@ func (r *request) free() {
 // run is the committer: the one goroutine that writes. It ends when the queue is closed and empty.
 //
 // Where a crowd came during one commit, the next one waits for as long as that took: more come, and commits take half of
-// the time at most. A few do not wait: they would gain nothing by it.
+// the time at most. A few do not wait: they would gain nothing by it. Those who have time wait for others in any case.
 func (d *DB) run() {
 	defer close(d.ended)
 	defer d.remember()
@@ -79,7 +84,7 @@ func (d *DB) run() {
 			}
 			first = r
 		}
-		group = gather(append(group[:0], first), d.queue)
+		group = gather(d.linger(append(group[:0], first)), d.queue)
 		if len(group) >= crowd && len(group) < enough && took <= maxPause {
 			d.pause(took)
 			group = gather(group, d.queue)
@@ -101,6 +106,27 @@ func (d *DB) run() {
 			tell = time.After(witnessLag - since)
 		}
 	}
+}
+
+// linger appends to group what comes while all in it have time, until there are enough or the first has waited for long.
+func (d *DB) linger(group []*request) []*request {
+	if !group[0].unhurried {
+		return group
+	}
+	long := time.NewTimer(d.patience)
+	defer long.Stop()
+	for len(group) < enough && group[len(group)-1].unhurried {
+		select {
+		case <-long.C:
+			return group
+		case r, open := <-d.queue:
+			if !open {
+				return group
+			}
+			group = append(group, r)
+		}
+	}
+	return group
 }
 
 // gather appends to group what waits in the queue, and what comes while others have their turn: on a single core, those

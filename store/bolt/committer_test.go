@@ -152,6 +152,69 @@ func TestCrowdWaitsForOthers(t *testing.T) {
 	}
 }
 
+// Those who have time share a commit with whoever comes, and hold up nobody.
+func TestUnhurried(t *testing.T) {
+	const long = time.Hour
+	for _, c := range []struct {
+		name     string
+		patience time.Duration
+		size     int
+		then     func(*DB) error // what happens while they wait
+		commits  uint64
+	}{
+		{"nobody comes", time.Millisecond, 3, nil, 1},
+		{"there are enough", long, 2 * enough, nil, 1},
+		{"somebody comes who has no time", long, 3, func(s *DB) error { return claim(context.Background(), s, "hurried") }, 1},
+		{"the store closes", long, 3, (*DB).Close, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newOpener(t, t.TempDir()).mustOpen(t)
+			s.patience = c.patience
+			unblock := block(t, s)
+			results := make(chan error, c.size+1)
+			for i := range c.size {
+				go func() { results <- claim(store.Unhurried(context.Background()), s, fmt.Sprint(i)) }()
+				waitFor(t, func() bool { return len(s.queue) == i+1 })
+			}
+			unblock()
+			answers := c.size
+			if c.then != nil {
+				waitFor(t, func() bool { return len(s.queue) == 0 })
+				go func() { results <- c.then(s) }()
+				answers++
+			}
+			for range answers {
+				select {
+				case err := <-results:
+					if err != nil {
+						t.Error(err)
+					}
+				case <-time.After(10 * time.Second):
+					t.Fatal("waited for 10 s in vain")
+				}
+			}
+			if stats := s.Stats(); stats.Commits != c.commits {
+				t.Errorf("%d commits, want %d", stats.Commits, c.commits)
+			}
+		})
+	}
+}
+
+// Other processes wait while a store is open that is closed again soon: nobody lingers in it.
+func TestBriefStoreDoesNotLinger(t *testing.T) {
+	for brief, want := range map[bool]time.Duration{true: 0, false: maxLinger} {
+		o := newOpener(t, t.TempDir()).options()
+		o.brief = brief
+		s, err := Open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(claim(store.Unhurried(t.Context()), s, "a"), s.Close()); err != nil || s.patience != want {
+			t.Errorf("brief %t: those who have time wait for %v, want %v (%v)", brief, s.patience, want, err)
+		}
+	}
+}
+
 func TestContextEndsWhileWaiting(t *testing.T) {
 	s := newOpener(t, t.TempDir()).mustOpen(t)
 	unblock := block(t, s)

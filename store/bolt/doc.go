@@ -20,9 +20,10 @@
 //
 // A sync for every login would be slow, so one goroutine, the committer, takes whatever
 // Updates are waiting and commits them as one group. While one commit is under way the next group
-// gathers by itself; if a crowd came, it waits once more as long for others. The sync of a
-// small group is asynchronous, which leaves the processor to others (see asyncSync). Within a group the functions run one
-// after the other. Each writes into a buffer that is applied only if it returns nil, so one that
+// gathers by itself; if a crowd came, it waits once more as long for others. Updates with time
+// ([store.Unhurried]) wait for others, or for somebody who has none. The sync of a small group is
+// asynchronous, which leaves the processor to others (see asyncSync). Within a group the functions
+// run one after the other. Each writes into a buffer that is applied only if it returns nil, so one that
 // fails undoes nobody else's work; and all of the group hear the outcome only after the commit,
 // because what they read may be what their neighbours wrote.
 //

@@ -269,6 +269,9 @@ func contexts(t *testing.T, b Backend) {
 	parallel(callers, func(i int) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*50*time.Microsecond)
 		defer cancel()
+		if i%2 == 1 {
+			ctx = store.Unhurried(ctx)
+		}
 		returned := false
 		results[i] = b.Store.Update(ctx, func(tx store.Tx) error {
 			if returned {
