@@ -73,9 +73,8 @@ type Store interface {
 
 type unhurried struct{}
 
-// Unhurried returns a context in which an Update may be held back for some milliseconds, to share a commit with others.
-// What Update promises stays the same. It is for answers that are held back anyway: a storm of wrong guesses then costs
-// few commits, and those who get in are disturbed less.
+// Unhurried returns a context in which an Update may be held back for some milliseconds, to share a commit with others:
+// for answers that are held back anyway, of which a storm then costs few commits. What Update promises stays the same.
 func Unhurried(ctx context.Context) context.Context {
 	return context.WithValue(ctx, unhurried{}, true)
 }

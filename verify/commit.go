@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"errors"
+	"time"
 
 	"tandem/store"
 )
@@ -129,7 +130,7 @@ func (l *login) accept(ctx context.Context, r Reason, c commit) ending {
 // fail commits what a no leaves behind; ok is false if it could not be kept: then there is no
 // definite answer at all, for a failure that is not counted would be a free guess.
 func (l *login) fail(ctx context.Context, c commit) (e ending, ok bool) {
-	if c.open == nil { // a definite no, which the front doors hold back for longer than this takes
+	if l.canWait(ctx, c) {
 		ctx = store.Unhurried(ctx)
 	}
 	err := l.write(ctx, c)
@@ -141,4 +142,14 @@ func (l *login) fail(ctx context.Context, c commit) (e ending, ok bool) {
 	}
 	l.explain("throttle", "the store did not take the failure: %v", err)
 	return unavailable(ReasonStoreDown, err), false
+}
+
+// canWait reports whether c may wait for others in the store: it counts a failure, and the no is held back for longer.
+// What is not counted is not bound by the throttle, and must not make it cheap to hold the user's turn; nor must a
+// challenge come later after a wrong password than after a right one. A wrong guess must not run out of time where a
+// right one would not.
+func (l *login) canWait(ctx context.Context, c commit) bool {
+	const ample = 100 * time.Millisecond
+	deadline, bound := ctx.Deadline()
+	return c.failure && c.open == nil && !l.policy.HideFirstFactor && (!bound || time.Until(deadline) > ample)
 }

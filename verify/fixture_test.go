@@ -46,8 +46,8 @@ type memory struct {
 	clock   *clock
 	records map[string]memoryRecord
 	down    error
-	// unhurried tells of the last Update whether it could wait.
-	unhurried bool
+	// unhurried counts the Updates that could wait.
+	unhurried int
 }
 
 type memoryRecord struct {
@@ -81,7 +81,9 @@ func (t memoryTx) Delete(key string) { delete(t.records, key) }
 func (m *memory) Update(ctx context.Context, fn func(store.Tx) error) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.unhurried = store.IsUnhurried(ctx)
+	if store.IsUnhurried(ctx) {
+		m.unhurried++
+	}
 	if m.down != nil {
 		return m.down
 	}

@@ -14,25 +14,49 @@ import (
 	"tandem/verify/policy"
 )
 
-// Only a definite no may wait for others in the store: nobody waits at a prompt for the sake of a commit.
-func TestOnlyRejectsAreUnhurried(t *testing.T) {
+// Only what counts a failure may wait for others in the store: nobody waits at a prompt for the sake of a commit, and what
+// the throttle does not bound does not hold the user's turn.
+func TestOnlyFailuresAreUnhurried(t *testing.T) {
 	b := newBench(t)
 	b.policy.Mode, b.policy.Tries = policy.Challenge, 2
-	check := func(v verify.Verdict, outcome verify.Outcome, reason verify.Reason, unhurried bool) verify.Verdict {
+	waited := 0
+	check := func(v verify.Verdict, outcome verify.Outcome, reason verify.Reason, waits int) verify.Verdict {
 		t.Helper()
 		want(t, v, outcome, reason)
-		if b.store.unhurried != unhurried {
-			t.Errorf("%s, %s: unhurried %t", outcome, reason, b.store.unhurried)
+		if n := b.store.unhurried - waited; n != waits {
+			t.Errorf("%s, %s: %d Updates could wait, want %d", outcome, reason, n, waits)
 		}
+		waited = b.store.unhurried
 		return v
 	}
-	check(b.try("wrong"), verify.Reject, verify.ReasonWrongPassword, true)
-	asked := check(b.try(password), verify.Challenge, verify.ReasonCodeWanted, false)
-	again := check(b.answer(asked.State, b.wrong(rfcKey)), verify.Challenge, verify.ReasonWrongCode, false)
-	check(b.answer(again.State, b.wrong(rfcKey)), verify.Reject, verify.ReasonWrongCode, true)
-	asked = check(b.try(password), verify.Challenge, verify.ReasonCodeWanted, false)
-	check(b.answer(asked.State, b.code(rfcKey, 0)), verify.Accept, verify.ReasonOK, false)
+	challenge := func() []byte {
+		t.Helper()
+		return check(b.try(password), verify.Challenge, verify.ReasonCodeWanted, 0).State
+	}
+	check(b.try("wrong"), verify.Reject, verify.ReasonWrongPassword, 1)
+	again := check(b.answer(challenge(), b.wrong(rfcKey)), verify.Challenge, verify.ReasonWrongCode, 0)
+	check(b.answer(again.State, b.wrong(rfcKey)), verify.Reject, verify.ReasonWrongCode, 1)
+	check(b.answer(challenge(), b.code(rfcKey, 0)), verify.Accept, verify.ReasonOK, 0)
+
+	b.policy.Tries = 1
+	check(b.answer(challenge(), b.code(rfcKey, 0)), verify.Reject, verify.ReasonReplayedCode, 0)
+
+	// A wrong guess must not be given up for its wait, and be free, where a right one would be accepted.
+	check(b.core.Start(endsAt{t.Context(), time.Now().Add(90 * time.Millisecond)}, attempt("alice", "wrong")), verify.Reject, verify.ReasonWrongPassword, 0)
+	check(b.core.Start(endsAt{t.Context(), time.Now().Add(time.Hour)}, attempt("alice", "wrong")), verify.Reject, verify.ReasonWrongPassword, 1)
+
+	b.policy.HideFirstFactor = true // then a wrong password must take no longer than a right one
+	doomed := check(b.try("wrong"), verify.Challenge, verify.ReasonWrongPassword, 0)
+	check(b.answer(doomed.State, b.code(rfcKey, 0)), verify.Reject, verify.ReasonWrongPassword, 0)
 }
+
+// endsAt says when it ends, and does not.
+type endsAt struct {
+	context.Context //nolint:containedctx // it is one
+	at              time.Time
+}
+
+func (e endsAt) Deadline() (time.Time, bool) { return e.at, true }
 
 func TestModes(t *testing.T) {
 	t.Run("append", func(t *testing.T) {

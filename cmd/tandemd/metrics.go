@@ -52,7 +52,7 @@ func newMetrics() *metrics {
 	})
 	build.Set(1)
 	m.updates = prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: "tandem_store_update_seconds", Help: "How long a transaction took to be on stable storage, or to fail; failed are also those that the core gave up itself. Of those for rejects, which wait for others on purpose, only the failed ones.",
+		Name: "tandem_store_update_seconds", Help: "How long a transaction took to be on stable storage, or to fail; failed are also those that the core gave up itself. Those that count a failure may wait up to 10 ms for others, on purpose, if the state is in a file.",
 		Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
 	}, []string{"result"})
 	m.reloaded = prometheus.NewGauge(prometheus.GaugeOpts{

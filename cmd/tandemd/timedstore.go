@@ -21,11 +21,8 @@ func (s timedStore) Update(ctx context.Context, fn func(tx store.Tx) error) erro
 	began := time.Now()
 	err := s.Store.Update(ctx, fn)
 	result := "ok"
-	switch {
-	case err != nil:
+	if err != nil {
 		result = "failed"
-	case store.IsUnhurried(ctx): // it may have waited on purpose
-		return nil
 	}
 	s.seconds.WithLabelValues(result).Observe(time.Since(began).Seconds())
 	return err

@@ -25,7 +25,7 @@ const (
 	crowd    = 4
 	enough   = 32
 	maxPause = time.Millisecond
-	// maxLinger is how long those who have time (store.Unhurried) wait for others, unless there are enough of them.
+	// maxLinger is how long those who have time (store.Unhurried) wait for others.
 	maxLinger = 10 * time.Millisecond
 )
 
@@ -64,7 +64,7 @@ func (r *request) free() {
 // run is the committer: the one goroutine that writes. It ends when the queue is closed and empty.
 //
 // Where a crowd came during one commit, the next one waits for as long as that took: more come, and commits take half of
-// the time at most. A few do not wait: they would gain nothing by it. Those who have time wait for others in any case.
+// the time at most. A few do not wait: they would gain nothing by it. Those who have time wait for others first.
 func (d *DB) run() {
 	defer close(d.ended)
 	defer d.remember()
@@ -85,7 +85,7 @@ func (d *DB) run() {
 			first = r
 		}
 		group = gather(d.linger(append(group[:0], first)), d.queue)
-		if len(group) >= crowd && len(group) < enough && took <= maxPause {
+		if !first.unhurried && len(group) >= crowd && len(group) < enough && took <= maxPause {
 			d.pause(took)
 			group = gather(group, d.queue)
 		}
@@ -108,22 +108,25 @@ func (d *DB) run() {
 	}
 }
 
-// linger appends to group what comes while all in it have time, until there are enough or the first has waited for long.
+// linger appends to group what comes while all in it have time. It ends early if nobody comes for half of their patience:
+// few are about to, or those who wait hold all the workers. (A timer for each fifth costs more than it saves.)
 func (d *DB) linger(group []*request) []*request {
 	if !group[0].unhurried {
 		return group
 	}
-	long := time.NewTimer(d.patience)
-	defer long.Stop()
+	began, gap := time.Now(), d.patience/2
+	over := time.NewTimer(gap)
+	defer over.Stop()
 	for len(group) < enough && group[len(group)-1].unhurried {
 		select {
-		case <-long.C:
+		case <-over.C:
 			return group
 		case r, open := <-d.queue:
 			if !open {
 				return group
 			}
 			group = append(group, r)
+			over.Reset(min(gap, d.patience-time.Since(began)))
 		}
 	}
 	return group

@@ -160,16 +160,16 @@ func TestUnhurried(t *testing.T) {
 		patience time.Duration
 		size     int
 		then     func(*DB) error // what happens while they wait
-		commits  uint64
 	}{
-		{"nobody comes", time.Millisecond, 3, nil, 1},
-		{"there are enough", long, 2 * enough, nil, 1},
-		{"somebody comes who has no time", long, 3, func(s *DB) error { return claim(context.Background(), s, "hurried") }, 1},
-		{"the store closes", long, 3, (*DB).Close, 1},
+		{"nobody comes", 5 * time.Millisecond, crowd, nil},
+		{"there are enough", long, enough, nil},
+		{"somebody comes who has no time", long, crowd, func(s *DB) error { return claim(context.Background(), s, "hurried") }},
+		{"the store closes", long, crowd, (*DB).Close},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newOpener(t, t.TempDir()).mustOpen(t)
 			s.patience = c.patience
+			s.pause = func(time.Duration) { t.Error("they wait once more, as a crowd") }
 			unblock := block(t, s)
 			results := make(chan error, c.size+1)
 			for i := range c.size {
@@ -180,6 +180,7 @@ func TestUnhurried(t *testing.T) {
 			answers := c.size
 			if c.then != nil {
 				waitFor(t, func() bool { return len(s.queue) == 0 })
+				time.Sleep(5 * time.Millisecond) // a committer that does not wait would be done with them
 				go func() { results <- c.then(s) }()
 				answers++
 			}
@@ -193,10 +194,31 @@ func TestUnhurried(t *testing.T) {
 					t.Fatal("waited for 10 s in vain")
 				}
 			}
-			if stats := s.Stats(); stats.Commits != c.commits {
-				t.Errorf("%d commits, want %d", stats.Commits, c.commits)
+			if stats := s.Stats(); stats.Commits != 1 {
+				t.Errorf("%d commits, want one", stats.Commits)
 			}
 		})
+	}
+}
+
+// They wait for as long as others come, but not for ever.
+func TestUnhurriedHaveAnEnd(t *testing.T) {
+	s := newOpener(t, t.TempDir()).mustOpen(t)
+	s.patience = 50 * time.Millisecond
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	first := make(chan error, 1)
+	go func() { first <- claim(store.Unhurried(ctx), s, "first") }()
+	for n := 0; ; n++ {
+		select {
+		case err := <-first:
+			if stats := s.Stats(); err != nil || stats.Updates >= enough {
+				t.Errorf("%v; it waited for %d others", err, stats.Updates-1)
+			}
+			return
+		case <-time.After(4 * time.Millisecond): // less than a gap, and too few of them in all
+			go func() { _ = claim(store.Unhurried(ctx), s, fmt.Sprint(n)) }()
+		}
 	}
 }
 
@@ -209,7 +231,9 @@ func TestBriefStoreDoesNotLinger(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := errors.Join(claim(store.Unhurried(t.Context()), s, "a"), s.Close()); err != nil || s.patience != want {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if err := errors.Join(claim(store.Unhurried(ctx), s, "a"), s.Close()); err != nil || s.patience != want {
 			t.Errorf("brief %t: those who have time wait for %v, want %v (%v)", brief, s.patience, want, err)
 		}
 	}

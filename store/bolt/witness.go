@@ -56,8 +56,9 @@ func (d *DB) memory() witness.Memory {
 	return witness.Memory{State: d.state.about.ID, Position: uint64(d.committed)}
 }
 
-// witnessLag is how long after a commit the witness is told at the latest. It is told after the answers, and in a crowd of many
-// commits at once: a file that is opened, read and written each time would cost more than the commit's own work.
+// witnessLag is how long after a commit the witness is told at the latest, unless the next one is under way. It is told after the
+// answers, and in a crowd of many commits at once: a file that is opened, read and written each time would cost more than the
+// commit's own work.
 const witnessLag = 50 * time.Millisecond
 
 // remember tells the witness of the last commit. If it cannot be told, the commit stands all the same.
