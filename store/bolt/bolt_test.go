@@ -56,7 +56,7 @@ func (o *opener) mustOpen(t *testing.T) *DB {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := d.Close(); err != nil {
+		if err := soon(t, d.Close); err != nil {
 			t.Error(err)
 		}
 	})

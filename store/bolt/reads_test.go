@@ -22,11 +22,16 @@ func wantRead(t *testing.T, s *DB, when, want string) {
 	}
 }
 
-func put(t *testing.T, s *DB, value string) {
+func update(t *testing.T, s *DB, fn func(store.Tx) error) {
 	t.Helper()
-	if err := s.Update(t.Context(), func(tx store.Tx) error { tx.Put("a", []byte(value), 0); return nil }); err != nil {
+	if err := soon(t, func() error { return s.Update(t.Context(), fn) }); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func put(t *testing.T, s *DB, value string) {
+	t.Helper()
+	update(t, s, func(tx store.Tx) error { tx.Put("a", []byte(value), 0); return nil })
 }
 
 // roomy opens a store whose file has room: where it must grow, bbolt waits until nobody reads.
@@ -37,14 +42,12 @@ func roomy(t *testing.T) *DB {
 		func(tx store.Tx, key string) { tx.Put(key, bytes.Repeat([]byte{1}, store.MaxValue), 0) },
 		store.Tx.Delete,
 	} {
-		if err := s.Update(t.Context(), func(tx store.Tx) error {
+		update(t, s, func(tx store.Tx) error {
 			for i := range 16 {
 				write(tx, fmt.Sprint(i))
 			}
 			return nil
-		}); err != nil {
-			t.Fatal(err)
-		}
+		})
 	}
 	return s
 }
@@ -76,13 +79,11 @@ func TestReadsAreOfTheNewestState(t *testing.T) {
 	wantRead(t, s, "after a View that began before the Update", "beside a View")
 
 	var endOther func()
-	if err := s.Update(t.Context(), func(tx store.Tx) error {
+	update(t, s, func(tx store.Tx) error {
 		endOther = longView(t, s)
 		tx.Put("a", []byte("around a View"), 0)
 		return nil
-	}); err != nil {
-		t.Fatal(err)
-	}
+	})
 	endOther()
 	wantRead(t, s, "after a View that began within the Update", "around a View")
 }
@@ -94,12 +95,10 @@ func TestReadsDoNotHoldUpGrowth(t *testing.T) {
 	for i := range 64 {
 		put(t, s, fmt.Sprint(i))
 		for n := range 8 {
-			if err := s.Update(t.Context(), func(tx store.Tx) error {
+			update(t, s, func(tx store.Tx) error {
 				tx.Put(fmt.Sprint(i, " ", n), bytes.Repeat([]byte{1}, store.MaxValue), 0)
 				return nil
-			}); err != nil {
-				t.Fatal(err)
-			}
+			})
 		}
 		wantRead(t, s, "while the file grows", fmt.Sprint(i))
 	}
