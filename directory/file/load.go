@@ -91,7 +91,10 @@ func parsePieces(pieces []*tomlfile.File, o directory.DeviceOptions) (*table, er
 			return nil, err
 		}
 	}
-	l.table.index(users)
+	if err := l.table.index(users); err != nil {
+		l.check("", err)
+		return nil, l.file.Err()
+	}
 	return l.table, nil
 }
 

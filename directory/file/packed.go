@@ -2,6 +2,7 @@ package file
 
 import (
 	"encoding/binary"
+	"errors"
 	"hash/maphash"
 	"iter"
 	"maps"
@@ -61,21 +62,33 @@ func (t *table) add(folded string, u *directory.User) {
 	t.packed = append(t.packed, p...)
 }
 
-// index makes the users known that were added. Should the names of two have one hash, another hash is taken.
-func (t *table) index(users int) {
+// mostSeeds bounds how many hashes index tries: of the most users that a file holds, two have one hash once in some 10⁸ times.
+const mostSeeds = 4
+
+// index makes the users known that were added. Should the names of two have one hash, another hash is taken. If that is so
+// time and again, two have one name: an error, for whoever came last would be taken for the other.
+func (t *table) index(users int) error {
 	t.packed = slices.Clip(t.packed)
-	for known := false; !known; {
-		t.seed, t.at, known = maphash.MakeSeed(), make(map[uint64]uint32, users), true
-		for at := uint32(0); int(at) < len(t.packed); {
-			record, next := t.record(at)
-			h := maphash.String(t.seed, (&unpacker{record}).text())
-			if _, taken := t.at[h]; taken {
-				known = false
-				break
-			}
-			t.at[h], at = at, next
+	for range mostSeeds {
+		if t.indexed(users) {
+			return nil
 		}
 	}
+	return errors.New("two users have one name")
+}
+
+// indexed reports whether all names have hashes of their own, and keeps where they are.
+func (t *table) indexed(users int) bool {
+	t.seed, t.at = maphash.MakeSeed(), make(map[uint64]uint32, users)
+	for at := uint32(0); int(at) < len(t.packed); {
+		record, next := t.record(at)
+		h := maphash.String(t.seed, (&unpacker{record}).text())
+		if _, taken := t.at[h]; taken {
+			return false
+		}
+		t.at[h], at = at, next
+	}
+	return true
 }
 
 // record returns what add has packed at a place, and the next place.

@@ -61,7 +61,9 @@ func TestPackedIsWhatWasAdded(t *testing.T) {
 	for i, u := range people {
 		users.add(fmt.Sprint("name ", i), u)
 	}
-	users.index(len(people))
+	if err := users.index(len(people)); err != nil {
+		t.Fatal(err)
+	}
 	for i, want := range people {
 		if got, ok := users.find(fmt.Sprint("name ", i)); !ok || !reflect.DeepEqual(got, want) {
 			t.Errorf("%+v, %t, want %+v", got, ok, want)
@@ -83,10 +85,17 @@ func TestPackedIsWhatWasAdded(t *testing.T) {
 func TestNobodyIsTakenForAnother(t *testing.T) {
 	users := &table{}
 	users.add("alice", &directory.User{ID: "alice"})
-	users.index(1)
+	if err := users.index(1); err != nil {
+		t.Fatal(err)
+	}
 	users.at[maphash.String(users.seed, "mallory")] = users.at[maphash.String(users.seed, "alice")]
 	if u, ok := users.find("mallory"); ok {
 		t.Errorf("mallory is %s", u.ID)
+	}
+
+	users.add("alice", &directory.User{ID: "mallory"}) // the loader does not let it come to that
+	if err := users.index(2); err == nil {
+		t.Error("there may be two alices")
 	}
 }
 
