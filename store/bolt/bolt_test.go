@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -61,6 +62,28 @@ func (o *opener) mustOpen(t *testing.T) *DB {
 		}
 	})
 	return d
+}
+
+// update waits for an Update, but not for ever.
+func update(t testing.TB, s *DB, fn func(store.Tx) error) {
+	t.Helper()
+	if err := soon(t, func() error { return s.Update(t.Context(), fn) }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// soon returns f's error, unless f waits for ever.
+func soon(t testing.TB, f func() error) error {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(10 * time.Second):
+		t.Fatal("it waits for ever")
+		return nil
+	}
 }
 
 func TestConformance(t *testing.T) {

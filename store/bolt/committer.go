@@ -33,8 +33,6 @@ const (
 type request struct {
 	fn  func(store.Tx) error
 	ctx context.Context //nolint:containedctx // the caller's, for as long as it waits
-	// unhurried: the caller has time.
-	unhurried bool
 	// taken is set by whoever is first: the committer, whose turn it then is to answer, or
 	// Update, which goes away because ctx ended.
 	taken atomic.Bool
@@ -50,7 +48,6 @@ var requests = sync.Pool{New: func() any { return &request{done: make(chan error
 func newRequest(ctx context.Context, fn func(store.Tx) error) *request {
 	r := requests.Get().(*request) //nolint:forcetypeassert // nothing else is in there
 	r.fn, r.ctx, r.err = fn, ctx, nil
-	r.unhurried = store.IsUnhurried(ctx)
 	r.taken.Store(false)
 	return r
 }
@@ -62,9 +59,6 @@ func (r *request) free() {
 }
 
 // run is the committer: the one goroutine that writes. It ends when the queue is closed and empty.
-//
-// Where a crowd came during one commit, the next one waits for as long as that took: more come, and commits take half of
-// the time at most. A few do not wait: they would gain nothing by it. Those who have time wait for others first.
 func (d *DB) run() {
 	defer close(d.ended)
 	defer d.remember()
@@ -84,11 +78,7 @@ func (d *DB) run() {
 			}
 			first = r
 		}
-		group = gather(d.linger(append(group[:0], first)), d.queue)
-		if !first.unhurried && len(group) >= crowd && len(group) < enough && took <= maxPause {
-			d.pause(took)
-			group = gather(group, d.queue)
-		}
+		group = d.collect(append(group[:0], first), took)
 		began := d.now()
 		err := d.serve(group)
 		took = d.now().Sub(began)
@@ -108,16 +98,30 @@ func (d *DB) run() {
 	}
 }
 
-// linger appends to group what comes while all in it have time. It ends early if nobody comes for half of their patience:
-// few are about to, or those who wait hold all the workers. (A timer for each fifth costs more than it saves.)
-func (d *DB) linger(group []*request) []*request {
-	if !group[0].unhurried {
-		return group
+// collect appends to group, which is one request, those that share its commit.
+//
+// Where a crowd came during one commit, the next one waits for as long as that took: more come, and commits take half of
+// the time at most. A few do not wait: they would gain nothing by it. Those who have time have waited for others already.
+func (d *DB) collect(group []*request, took time.Duration) []*request {
+	if store.IsUnhurried(group[0].ctx) {
+		return gather(d.linger(group), d.queue)
 	}
+	group = gather(group, d.queue)
+	if len(group) >= crowd && len(group) < enough && took <= maxPause {
+		d.pause(took)
+		group = gather(group, d.queue)
+	}
+	return group
+}
+
+// linger appends to group, which has time, what comes: until there are enough, or somebody who has none. It ends early if
+// nobody comes for half of their patience: few are about to, or those who wait hold all the workers. (A timer for each fifth
+// costs more than it saves.)
+func (d *DB) linger(group []*request) []*request {
 	began, gap := time.Now(), d.patience/2
 	over := time.NewTimer(gap)
 	defer over.Stop()
-	for len(group) < enough && group[len(group)-1].unhurried {
+	for len(group) < enough {
 		select {
 		case <-over.C:
 			return group
@@ -126,6 +130,9 @@ func (d *DB) linger(group []*request) []*request {
 				return group
 			}
 			group = append(group, r)
+			if !store.IsUnhurried(r.ctx) {
+				return group
+			}
 			over.Reset(min(gap, d.patience-time.Since(began)))
 		}
 	}

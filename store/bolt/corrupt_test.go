@@ -32,15 +32,13 @@ func writeSample(t testing.TB, o *opener) []byte {
 		t.Fatal(err)
 	}
 	for i := 0; i < sampleRecords; i += 100 {
-		if err := s.Update(t.Context(), func(tx store.Tx) error {
+		update(t, s, func(tx store.Tx) error {
 			for n := i; n < i+100; n++ {
 				tx.Put(fmt.Sprintf("record %04d", n), sampleValue(n), time.Duration(n%2)*time.Hour)
 			}
 			tx.Put("large", bytes.Repeat([]byte("large"), 3000), 0)
 			return nil
-		}); err != nil {
-			t.Fatal(err)
-		}
+		})
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -287,20 +286,6 @@ func TestReadingBeyondTheEndStops(t *testing.T) {
 				t.Error(err)
 			}
 		})
-	}
-}
-
-// soon returns f's error, unless f waits for ever.
-func soon(t *testing.T, f func() error) error {
-	t.Helper()
-	done := make(chan error, 1)
-	go func() { done <- f() }()
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(10 * time.Second):
-		t.Fatal("it waits for ever")
-		return nil
 	}
 }
 

@@ -22,13 +22,6 @@ func wantRead(t *testing.T, s *DB, when, want string) {
 	}
 }
 
-func update(t *testing.T, s *DB, fn func(store.Tx) error) {
-	t.Helper()
-	if err := soon(t, func() error { return s.Update(t.Context(), fn) }); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func put(t *testing.T, s *DB, value string) {
 	t.Helper()
 	update(t, s, func(tx store.Tx) error { tx.Put("a", []byte(value), 0); return nil })

@@ -41,7 +41,7 @@ func history(t *testing.T, random *rand.Rand, commits int) (moments []moment, st
 	s := o.mustOpen(t)
 	keys := 1 + random.IntN(30)
 	for range commits {
-		if err := s.Update(t.Context(), func(tx store.Tx) error {
+		update(t, s, func(tx store.Tx) error {
 			for range 1 + random.IntN(4) {
 				key := fmt.Sprint("key ", random.IntN(keys))
 				if random.IntN(4) == 0 {
@@ -50,9 +50,7 @@ func history(t *testing.T, random *rand.Rand, commits int) (moments []moment, st
 				tx.Put(key, bytes.Repeat([]byte{byte(random.IntN(256))}, random.IntN(2000)), 0)
 			}
 			return nil
-		}); err != nil {
-			t.Fatal(err)
-		}
+		})
 		m := moment{image: readFile(t, o.path)}
 		m.records, m.position = recordsOf(t, o)
 		moments = append(moments, m)
