@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/msteinert/pam/v2"
+
+	"tandem/test/pause"
 )
 
 // stoppable is an application that, as sudo does, notices that it goes on after a stop.
@@ -71,7 +73,9 @@ func TestRow40_StoppedWhileTheAnswerComes(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-answered
-	_ = c.Process.Signal(syscall.SIGSTOP)
+	if err := pause.Process(c.Process); err != nil {
+		t.Error(err)
+	}
 	close(stopped)
 	time.Sleep(1100 * time.Millisecond) // the time that the module has
 	_ = c.Process.Signal(syscall.SIGCONT)

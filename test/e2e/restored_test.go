@@ -79,8 +79,9 @@ func TestRow26_FileThatWasCopiedBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.start()
-	used := key.press(t)
+	used, knew := key.press(t), d.witness()
 	d.want(d.try("alice", used), radius.CodeAccessAccept, "after the copy")
+	d.waitFor("the witness to be told", func() bool { return d.witness() != knew })
 	d.kill()
 	if err := os.WriteFile(d.path("state.db"), copied, 0o600); err != nil {
 		t.Fatal(err)
@@ -96,6 +97,16 @@ func TestRow26_FileThatWasCopiedBack(t *testing.T) {
 	if out, _ := d.tandem("", "check"); !strings.Contains(out, "warn  state") || !strings.Contains(out, "accept-restore") {
 		t.Error(out)
 	}
+}
+
+// witness is what the witness of the state file knows. It is told of a commit after the answer, and soon.
+func (d *daemon) witness() string {
+	d.t.Helper()
+	b, err := os.ReadFile(d.path("state.db.witness"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return string(b)
 }
 
 // A state in etcd that is restored below nodes that run. (That etcd itself went back is tested in store/etcd.)

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"tandem/test/pause"
 )
 
 // A member is one etcd process and its folder.
@@ -64,16 +66,26 @@ func (m *member) gone() bool {
 	}
 }
 
-func (m *member) pause(t testing.TB)  { t.Helper(); m.signal(t, syscall.SIGSTOP) }
-func (m *member) resume(t testing.TB) { t.Helper(); m.signal(t, syscall.SIGCONT) }
+func (m *member) pause(t testing.TB) {
+	t.Helper()
+	m.running(t)
+	if err := pause.Process(m.process.Process); err != nil {
+		t.Fatalf("%s: %v", m.name, err)
+	}
+}
 
-func (m *member) signal(t testing.TB, s syscall.Signal) {
+func (m *member) resume(t testing.TB) {
+	t.Helper()
+	m.running(t)
+	if err := m.process.Process.Signal(syscall.SIGCONT); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		t.Fatalf("resume %s: %v", m.name, err)
+	}
+}
+
+func (m *member) running(t testing.TB) {
 	t.Helper()
 	if m.process == nil {
-		t.Fatalf("%s does not run: cannot send it %v", m.name, s)
-	}
-	if err := m.process.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		t.Fatalf("cannot send %v to %s: %v", s, m.name, err)
+		t.Fatalf("%s does not run: it cannot be paused or resumed", m.name)
 	}
 }
 

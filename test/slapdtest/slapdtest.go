@@ -18,7 +18,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -28,6 +27,7 @@ import (
 	goldap "github.com/go-ldap/ldap/v3"
 
 	"tandem/test/freeport"
+	"tandem/test/pause"
 )
 
 // What every server holds.
@@ -142,25 +142,11 @@ func (s *Server) Stop() {
 
 // Pause makes the server hang: the kernel still accepts connections for it, and nothing is answered.
 func (s *Server) Pause() {
-	s.signal(syscall.SIGSTOP)
 	if s.process == nil {
 		return
 	}
-	// A thread that is running stops only when the kernel comes to it: until then it may answer.
-	tasks := fmt.Sprintf("/proc/%d/task/*/stat", s.process.Process.Pid)
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		stats, _ := filepath.Glob(tasks)
-		running := slices.ContainsFunc(stats, func(path string) bool {
-			stat, err := os.ReadFile(path)
-			_, state, _ := strings.Cut(string(stat), ") ") // proc(5)
-			return err == nil && !strings.HasPrefix(state, "T")
-		})
-		if !running {
-			return
-		}
-		if time.Now().After(deadline) {
-			s.t.Fatal("slapd does not stop")
-		}
+	if err := pause.Process(s.process.Process); err != nil {
+		s.t.Fatalf("slapd: %v", err)
 	}
 }
 

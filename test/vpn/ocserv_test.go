@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"tandem/test/pause"
 )
 
 // forOcserv is what tandemd is told of an ocserv of Debian 12: its RADIUS library, radcli 1.2.11, sends no
@@ -334,7 +336,7 @@ func TestOcservGoesToTheNextServer(t *testing.T) {
 	e := newEstate(t, forOcserv, alice)
 	second := e.startTandem("second", "127.0.0.2:1812", forOcserv, alice)
 	g := e.startOcserv("127.0.0.1:1812", "127.0.0.2:1812")
-	if err := e.tandem.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+	if err := pause.Process(e.tandem.cmd.Process); err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = e.tandem.cmd.Process.Signal(syscall.SIGCONT) }()
