@@ -24,8 +24,8 @@ func TestAsAnOrdinaryUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own := filepath.Join(built.folder, "nobody")
-	if err := os.Mkdir(own, 0o700); err != nil {
+	own, err := os.MkdirTemp(built.folder, "nobody")
+	if err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chown(own, nobody, nobody); err != nil {
