@@ -147,18 +147,31 @@ func TestSandboxAllowsWhatTheDaemonCalls(t *testing.T) {
 	}
 
 	allowed := filtered(t)
-	called := map[string]bool{}
-	for _, call := range regexp.MustCompile(`(?m)^\d+ +([a-z_0-9]+)\(`).FindAllStringSubmatch(read(t, trace), -1) {
-		called[call[1]] = true
+	called := map[string]string{} // a system call, and a line of the trace
+	for _, call := range regexp.MustCompile(`(?m)^\d+ +([a-z_0-9]+)\(.*`).FindAllStringSubmatch(read(t, trace), -1) {
+		called[call[1]] = call[0]
 	}
 	if len(called) < 30 {
 		t.Fatalf("only %d calls were seen", len(called))
 	}
-	for call := range called {
-		if !allowed[call] {
-			t.Errorf("tandemd calls %s, which SystemCallFilter= of the unit refuses", call)
+	for call, line := range called {
+		switch {
+		case allowed[call]:
+		case misread(call):
+			t.Logf("strace lost count: Linux has no such call: %s", line)
+		default:
+			t.Errorf("tandemd calls %s, which SystemCallFilter= of the unit refuses: %s", call, line)
 		}
 	}
+}
+
+// misread reports whether a call is a number that no system call of Linux has. A strace that followed many threads was seen to
+// print one, 0x17a4, once in hundreds of runs. A call that is merely newer than strace is a number, too, but a low one.
+func misread(call string) bool {
+	number, unnamed := strings.CutPrefix(call, "syscall_0x")
+	n, err := strconv.ParseUint(number, 16, 64)
+	const beyondAll = 0x400 // Linux 6.18 has some 470
+	return unnamed && err == nil && n >= beyondAll
 }
 
 // filtered are the system calls that the unit allows.
